@@ -1,0 +1,2 @@
+//! The agent, empty yet.
+fn main() {}

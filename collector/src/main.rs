@@ -1,0 +1,2 @@
+//! The collector, empty yet.
+fn main() {}

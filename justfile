@@ -1,0 +1,20 @@
+# Conveniences only: nothing in README or CI needs `just`.
+
+# All that CI does.
+check:
+    bash .ci/run
+
+test:
+    cargo test --workspace
+
+demo *args:
+    cargo run --release --bin phonehome-demo -- {{args}}
+
+# One fuzz target, 60 s: just fuzz tls
+fuzz target seconds="60":
+    cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
+
+# Rewrites the golden files and shows what changed.
+golden:
+    PHONEHOME_UPDATE_GOLDEN=1 cargo test --workspace
+    git diff --stat -- '*golden*' docs/map.svg

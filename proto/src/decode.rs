@@ -1,0 +1,337 @@
+//! Payload bytes -> nouns: every check that protobuf cannot express.
+//!
+//! Homes' payloads ([`batch`], [`enrolment`], [`consent`]) are canonical: they are accepted only if
+//! encoding what was decoded gives the same bytes, which refuses unknown fields, another order,
+//! explicit defaults and trailing bytes alike. Collectors' payloads ([`manifest`], [`clock`],
+//! [`receipt`]) ignore fields they do not know. Nothing here panics, whatever the bytes.
+
+use crate::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, Source};
+use crate::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
+use crate::consent::{Consent, ConsentScope};
+use crate::encode;
+use crate::endpoint::EndpointId;
+use crate::enrolment::Enrolment;
+use crate::id::{Audience, BatchId, Hash, HomeId};
+use crate::limits;
+use crate::manifest::{ClockStatement, Manifest, ManifestLimits, Purpose, Retention};
+use crate::net::Prefix;
+use crate::observation::{
+    Destination, NamedBy, Observation, ObservationKey, Rtt, RttSamples, Service, VolumeTrust,
+};
+use crate::receipt::Receipt;
+use crate::reject::Reject;
+use crate::scale::{Magnitude, RttStep};
+use crate::seal::{PayloadType, VerifyingKey};
+use crate::time::{Day, Timestamp};
+use crate::v1;
+use crate::vendor::Vendor;
+use prost::Message;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// A collector's payload that cannot be read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the collector's answer cannot be read")]
+pub struct Unreadable;
+
+/// The batch in a payload.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
+pub fn batch(payload: &[u8]) -> Result<Batch, Reject> {
+    canonical(payload, batch_fields, encode::batch)
+}
+
+/// The enrolment in a payload.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
+pub fn enrolment(payload: &[u8]) -> Result<Enrolment, Reject> {
+    canonical(
+        payload,
+        |message: v1::Enrolment| {
+            Some(Enrolment {
+                audience: Audience::from_slice(&message.audience)?,
+                invite_hash: Hash::from_slice(&message.invite_hash)?,
+                consent_hash: Hash::from_slice(&message.consent_hash)?,
+            })
+        },
+        encode::enrolment,
+    )
+}
+
+/// The consent in a payload.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
+pub fn consent(payload: &[u8]) -> Result<Consent, Reject> {
+    canonical(
+        payload,
+        |message: v1::Consent| {
+            Some(Consent {
+                text_hash: Hash::from_slice(&message.text_hash)?,
+                given_at: timestamp(message.given_at_seconds)?,
+                scope: match message.scope() {
+                    v1::ConsentScope::ListedEndpoints => ConsentScope::ListedEndpoints,
+                    v1::ConsentScope::Unspecified => return None,
+                },
+            })
+        },
+        encode::consent,
+    )
+}
+
+/// The manifest in a payload. Payload types it does not know are left out.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn manifest(payload: &[u8]) -> Result<Manifest, Unreadable> {
+    let read = |message: v1::Manifest| {
+        if message.privacy_label.len() > limits::PRIVACY_LABEL_BYTES_MAX
+            || message.endpoint_list_versions.len() > limits::ENDPOINT_LIST_VERSIONS_MAX
+        {
+            return None;
+        }
+        Some(Manifest {
+            audience: Audience::from_slice(&message.audience)?,
+            serial: message.serial,
+            valid_until: timestamp(message.valid_until_seconds)?,
+            next_key: match message.next_key.as_slice() {
+                [] => None,
+                bytes => Some(VerifyingKey::from_bytes(bytes).ok()?),
+            },
+            purpose: purpose(message.purpose())?,
+            k: message.k,
+            network_homes_max: message.network_homes_max,
+            rounding: message.rounding,
+            limits: ManifestLimits {
+                batch_bytes_max: message.batch_bytes_max,
+                request_batches_max: message.request_batches_max,
+                request_bytes_max: message.request_bytes_max,
+                skew_seconds_max: message.skew_seconds_max,
+            },
+            retention: Retention {
+                accept_days: message.accept_days,
+                destroy_days: message.destroy_days,
+            },
+            accepted_types: message.accepted_types.iter().filter_map(|t| payload_type(t)).collect(),
+            endpoint_list_versions: message.endpoint_list_versions,
+            privacy_label: message.privacy_label,
+        })
+    };
+    lenient(payload, read)
+}
+
+/// The clock statement in a payload.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn clock(payload: &[u8]) -> Result<ClockStatement, Unreadable> {
+    lenient(payload, |message: v1::ClockStatement| {
+        Some(ClockStatement {
+            nonce: message.nonce.try_into().ok()?,
+            manifest_hash: Hash::from_slice(&message.manifest_hash)?,
+            time: timestamp(message.time_seconds)?,
+        })
+    })
+}
+
+/// The receipt in a payload.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn receipt(payload: &[u8]) -> Result<Receipt, Unreadable> {
+    lenient(payload, |message: v1::Receipt| {
+        Some(Receipt {
+            audience: Audience::from_slice(&message.audience)?,
+            home: HomeId::from_slice(&message.home)?,
+            payload_type: payload_type(&message.payload_type)?,
+            payload_hash: Hash::from_slice(&message.payload_hash)?,
+            received_at: timestamp(message.received_at_seconds)?,
+            purpose: purpose(message.purpose())?,
+        })
+    })
+}
+
+// === the two ways to read ===
+
+fn canonical<M: Message + Default, T>(
+    payload: &[u8],
+    read: impl Fn(M) -> Option<T>,
+    write: impl Fn(&T) -> Vec<u8>,
+) -> Result<T, Reject> {
+    if payload.len() > limits::PAYLOAD_BYTES_MAX {
+        return Err(Reject::TooLarge);
+    }
+    let message = M::decode(payload).map_err(|_| Reject::Malformed)?;
+    // Before the rules are looked at: what is not canonical may look malformed without being so.
+    if message.encode_to_vec() != payload {
+        return Err(Reject::NotCanonical);
+    }
+    let noun = read(message).ok_or(Reject::Malformed)?;
+    // Sorts, repetitions and numbers out of range show only now.
+    if write(&noun) == payload { Ok(noun) } else { Err(Reject::NotCanonical) }
+}
+
+fn lenient<M: Message + Default, T>(
+    payload: &[u8],
+    read: impl Fn(M) -> Option<T>,
+) -> Result<T, Unreadable> {
+    if payload.len() > limits::PAYLOAD_BYTES_MAX {
+        return Err(Unreadable);
+    }
+    M::decode(payload).ok().and_then(read).ok_or(Unreadable)
+}
+
+// === fields ===
+
+fn batch_fields(message: v1::Batch) -> Option<Batch> {
+    let version = message.agent_version?;
+    let header = BatchHeader {
+        audience: Audience::from_slice(&message.audience)?,
+        home: HomeId::from_slice(&message.home)?,
+        batch_id: BatchId::from_slice(&message.batch_id)?,
+        day: Day::new(message.day)?,
+        agent_version: AgentVersion {
+            major: version.major.try_into().ok()?,
+            minor: version.minor.try_into().ok()?,
+            patch: version.patch.try_into().ok()?,
+        },
+        endpoint_list_version: message.endpoint_list_version,
+    };
+    let census = census(&message.census?)?;
+    let coverage = coverage(&message.coverage?)?;
+    let observations =
+        message.observations.iter().map(observation).collect::<Option<Vec<_>>>()?;
+    Batch::new(header, census, coverage, observations).ok()
+}
+
+fn census(message: &v1::Census) -> Option<Census> {
+    let mut rows = BTreeMap::new();
+    for row in &message.rows {
+        let key = (Vendor::from_number(row.vendor)?, basis(row.basis())?);
+        let unnamed = match row.unnamed() {
+            v1::UnnamedShare::Below10 => UnnamedShare::Below10,
+            v1::UnnamedShare::From10To50 => UnnamedShare::From10To50,
+            v1::UnnamedShare::Above50 => UnnamedShare::Above50,
+            v1::UnnamedShare::Unspecified => return None,
+        };
+        rows.insert(key, CensusRow { phones: phones(row.phones())?, unnamed });
+    }
+    let unidentified = match message.unidentified {
+        0 => None,
+        _ => Some(phones(message.unidentified())?),
+    };
+    Some(Census { rows, unidentified })
+}
+
+fn coverage(message: &v1::Coverage) -> Option<Coverage> {
+    let source = match message.source() {
+        v1::Source::File => Source::File,
+        v1::Source::ConntrackAndTap => Source::ConntrackAndTap,
+        v1::Source::Tap => Source::Tap,
+        v1::Source::Unspecified => return None,
+    };
+    let mut losses = BTreeMap::new();
+    for row in &message.losses {
+        let loss = match row.reason() {
+            v1::Loss::CapturePackets => Loss::CapturePackets,
+            v1::Loss::UnreadablePackets => Loss::UnreadablePackets,
+            v1::Loss::ShedFlows => Loss::ShedFlows,
+            v1::Loss::ShedDevices => Loss::ShedDevices,
+            v1::Loss::ShedObservations => Loss::ShedObservations,
+            v1::Loss::DroppedBatches => Loss::DroppedBatches,
+            v1::Loss::Unspecified => return None,
+        };
+        losses.insert(loss, Magnitude::from_number(row.magnitude)?);
+    }
+    Some(Coverage { source, losses })
+}
+
+fn observation(message: &v1::Observation) -> Option<Observation> {
+    let endpoint = EndpointId::from_number(message.endpoint)?;
+    let destination = match *message.prefix.as_slice() {
+        [] => Destination::Edge,
+        [a, b, c] => Destination::Prefix(Prefix::V4([a, b, c])),
+        [a, b, c, d, e, f] => Destination::Prefix(Prefix::V6([a, b, c, d, e, f])),
+        _ => return None,
+    };
+    let key = ObservationKey {
+        vendor: Vendor::from_number(message.vendor)?,
+        basis: basis(message.basis())?,
+        endpoint,
+        destination,
+        service: match message.service() {
+            v1::Service::Tls => Service::Tls,
+            v1::Service::Quic => Service::Quic,
+            v1::Service::Http => Service::Http,
+            v1::Service::Dns => Service::Dns,
+            v1::Service::Other => Service::Other,
+            v1::Service::Unspecified => return None,
+        },
+        named_by: match message.named_by() {
+            v1::NamedBy::Sni => NamedBy::Sni,
+            v1::NamedBy::Quic => NamedBy::Quic,
+            v1::NamedBy::Dns => NamedBy::Dns,
+            v1::NamedBy::Http => NamedBy::Http,
+            v1::NamedBy::Ech => NamedBy::Ech,
+            v1::NamedBy::Unspecified => return None,
+        },
+    };
+    let volume_trust = match message.volume_trust() {
+        v1::VolumeTrust::Exact => VolumeTrust::Exact,
+        v1::VolumeTrust::LowerBound => VolumeTrust::LowerBound,
+        v1::VolumeTrust::Unspecified => return None,
+    };
+    let samples = match message.rtt_samples() {
+        v1::RttSamples::OneToFour => Some(RttSamples::OneToFour),
+        v1::RttSamples::FiveOrMore => Some(RttSamples::FiveOrMore),
+        v1::RttSamples::Unspecified => None,
+    };
+    let rtt = match (message.rtt_min_ms, samples) {
+        (0, None) => None,
+        (ms, samples) => Some(Rtt { min: RttStep::from_ms(ms)?, samples: samples? }),
+    };
+    let volumes = [message.connections, message.bytes_up, message.bytes_down];
+    let [Some(connections), Some(up), Some(down)] = volumes.map(Magnitude::from_number) else {
+        return None;
+    };
+    Observation::new(key, [connections, up, down], volume_trust, rtt).ok()
+}
+
+fn basis(basis: v1::Basis) -> Option<Basis> {
+    match basis {
+        v1::Basis::Declared => Some(Basis::Declared),
+        v1::Basis::Decisive => Some(Basis::Decisive),
+        v1::Basis::Inferred => Some(Basis::Inferred),
+        v1::Basis::Circular => Some(Basis::Circular),
+        v1::Basis::Unspecified => None,
+    }
+}
+
+fn phones(phones: v1::PhoneCount) -> Option<PhoneCount> {
+    match phones {
+        v1::PhoneCount::One => Some(PhoneCount::One),
+        v1::PhoneCount::Two => Some(PhoneCount::Two),
+        v1::PhoneCount::ThreeOrMore => Some(PhoneCount::ThreeOrMore),
+        v1::PhoneCount::Unspecified => None,
+    }
+}
+
+fn purpose(purpose: v1::Purpose) -> Option<Purpose> {
+    match purpose {
+        v1::Purpose::Observatory => Some(Purpose::Observatory),
+        v1::Purpose::Exercise => Some(Purpose::Exercise),
+        v1::Purpose::Unspecified => None,
+    }
+}
+
+fn payload_type(text: &str) -> Option<PayloadType> {
+    PayloadType::ALL.into_iter().find(|payload_type| payload_type.as_str() == text)
+}
+
+/// Seconds of the years 1970 to 2199; outside them nothing was ever signed.
+fn timestamp(seconds: u64) -> Option<Timestamp> {
+    let end = u64::try_from(Day::LAST.end().seconds()).ok()?;
+    (seconds < end).then(|| i64::try_from(seconds).ok().map(Timestamp::from_seconds)).flatten()
+}

@@ -1,0 +1,199 @@
+//! Phone vendors: a closed list, made at build time from `data/vendors.toml`.
+//!
+//! A [`Vendor`] is one row of that list; there is no other way to get one. Its number goes over the
+//! wire and is never reused.
+
+use crate::net::Country;
+use std::fmt;
+
+/// A phone vendor of the list. Sorts by number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Vendor(u8);
+
+struct VendorFacts {
+    id: &'static str,
+    name: &'static str,
+    brands: &'static [&'static str],
+    country: [u8; 2],
+    shipments_2020q1_permille: Option<u16>,
+    domains: &'static [&'static str],
+    host_names: &'static [&'static str],
+    vendor_class: &'static [&'static str],
+    core: &'static [&'static str],
+    check: &'static [&'static str],
+    weak: &'static [&'static str],
+}
+
+/// An operating system, told by the options its DHCP client asks for.
+#[derive(Debug)]
+pub struct System {
+    id: &'static str,
+    vendor: Option<u8>,
+    phone: Option<bool>,
+    wanted: &'static [&'static [u8]],
+}
+
+// VENDORS, whose row i holds the vendor with number i + 1; SYSTEMS; NOT_PHONE_NAMES.
+include!(concat!(env!("OUT_DIR"), "/vendors.rs"));
+
+impl Vendor {
+    /// Every vendor, by number.
+    pub fn all() -> impl ExactSizeIterator<Item = Self> + DoubleEndedIterator {
+        (0..VENDORS.len()).map(|at| Self(u8::try_from(at + 1).expect("numbers are u8 in the file")))
+    }
+
+    /// The vendor with this wire number.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        let number = u8::try_from(number).ok()?;
+        (1..=VENDORS.len()).contains(&usize::from(number)).then_some(Self(number))
+    }
+
+    /// The vendor with this id, `xiaomi`.
+    #[must_use]
+    pub fn from_id(id: &str) -> Option<Self> {
+        Self::all().find(|vendor| vendor.id() == id)
+    }
+
+    /// The wire number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The id in tables and addresses, `xiaomi`.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        self.facts().id
+    }
+
+    /// The name readers know, `Xiaomi`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Brands sold by it that are counted with it.
+    #[must_use]
+    pub fn brands(self) -> &'static [&'static str] {
+        self.facts().brands
+    }
+
+    /// Where it has its seat.
+    #[must_use]
+    pub fn country(self) -> Country {
+        Country::new(self.facts().country).expect("the build checked the code")
+    }
+
+    /// Share of world shipments in the first quarter of 2020, in thousandths (IDC).
+    #[must_use]
+    pub fn shipments_2020q1_permille(self) -> Option<u16> {
+        self.facts().shipments_2020q1_permille
+    }
+
+    /// The registrable domains it owns.
+    #[must_use]
+    pub fn domains(self) -> &'static [&'static str] {
+        self.facts().domains
+    }
+
+    /// Patterns of the names its phones leave the factory with (DHCP option 12). The pattern language
+    /// is that of `data/vendors.toml`.
+    #[must_use]
+    pub fn host_name_patterns(self) -> &'static [&'static str] {
+        self.facts().host_names
+    }
+
+    /// Patterns of the vendor class only its phones send (DHCP option 60).
+    #[must_use]
+    pub fn vendor_class_patterns(self) -> &'static [&'static str] {
+        self.facts().vendor_class
+    }
+
+    /// Domains of its system services: each stands for itself and everything below it.
+    #[must_use]
+    pub fn core_domains(self) -> &'static [&'static str] {
+        self.facts().core
+    }
+
+    /// Hosts of its connectivity check.
+    #[must_use]
+    pub fn check_hosts(self) -> &'static [&'static str] {
+        self.facts().check
+    }
+
+    /// Domains its apps on other phones use too.
+    #[must_use]
+    pub fn weak_domains(self) -> &'static [&'static str] {
+        self.facts().weak
+    }
+
+    fn facts(self) -> &'static VendorFacts {
+        &VENDORS[usize::from(self.0) - 1]
+    }
+}
+
+/// Patterns of names that are not a phone's, whatever else they look like. The pattern language is
+/// that of `data/vendors.toml`.
+#[must_use]
+pub fn not_phone_names() -> &'static [&'static str] {
+    NOT_PHONE_NAMES
+}
+
+impl System {
+    /// The system whose DHCP client asks for these options in this order (option 55).
+    #[must_use]
+    pub fn of_wanted_options(wanted: &[u8]) -> Option<&'static Self> {
+        SYSTEMS.iter().find(|system| system.wanted.contains(&wanted))
+    }
+
+    /// Its id, `ios`.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// The only vendor that ships it, if there is one.
+    #[must_use]
+    pub fn vendor(&self) -> Option<Vendor> {
+        self.vendor.and_then(|number| Vendor::from_number(u32::from(number)))
+    }
+
+    /// Whether it runs on phones (true), never on phones (false), or either (none).
+    #[must_use]
+    pub const fn on_phones(&self) -> Option<bool> {
+        self.phone
+    }
+}
+
+impl fmt::Display for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl fmt::Debug for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_and_numbers_lead_to_the_same_vendor() {
+        for vendor in Vendor::all() {
+            assert_eq!(Vendor::from_id(vendor.id()), Some(vendor));
+            assert_eq!(Vendor::from_number(vendor.number()), Some(vendor));
+        }
+        assert_eq!(Vendor::from_number(0), None);
+        assert_eq!(Vendor::from_number(200), None);
+        let ids: Vec<_> = Vendor::all().map(Vendor::id).collect();
+        assert_eq!(
+            ids.join(" "),
+            "samsung huawei honor apple xiaomi vivo oppo google motorola hmd sony zte transsion asus lg"
+        );
+    }
+}

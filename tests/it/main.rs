@@ -1,0 +1,2 @@
+//! The suites, none yet.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The demo, empty yet.
+fn main() {}
