@@ -13,8 +13,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
     println!("cargo::rerun-if-changed=phonehome");
-    let files = protox::compile(["phonehome/v1/batch.proto", "phonehome/v1/intake.proto"], ["."])?;
-    fs::write(out.join("phonehome.v1.bin"), prost::Message::encode_to_vec(&files))?;
+    let files = protox::compile(
+        ["phonehome/v1/batch.proto", "phonehome/v1/intake.proto"],
+        ["."],
+    )?;
+    fs::write(
+        out.join("phonehome.v1.bin"),
+        prost::Message::encode_to_vec(&files),
+    )?;
     tonic_prost_build::configure()
         .client_mod_attribute(".", "#[cfg(feature = \"client\")]")
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")

@@ -1,1 +1,47 @@
 //! The home.
+//!
+//! One module per arrow, in the order the data takes; each makes the type named beside it, and
+//! nothing downstream can hold a value that skipped a step. `run` alone sees every stage.
+//!
+//! ```text
+//! capture   Frame         a capture file, block by block
+//! packet    Packet        headers read; payload is borrowed and dies with the frame
+//! name      ServerName    TLS, QUIC, HTTP hellos put together and read
+//! flow      Flow          bounded table of conversations, with DNS answers per client
+//! device    Device        who is on the network; the MAC address dies here
+//! evidence  Verdict       whose make the device is, and how we know
+//! observe   Observation   every privacy rule
+//! batch     Batch         one UTC day
+//! seal      SealedBatch   the exact bytes, signed
+//! spool     one file each durable, bounded
+//! uplink    Intake        gRPC to the pinned collector; deletes on receipt
+//! ```
+
+pub mod durable;
+pub mod tally;
+
+pub mod capture;
+pub mod packet;
+
+pub mod name;
+
+pub mod flow;
+
+pub mod device;
+pub mod evidence;
+
+pub mod observe;
+
+pub mod batch;
+
+pub mod seal;
+
+pub mod spool;
+pub mod uplink;
+
+pub mod consent;
+pub mod state;
+
+pub mod run;
+
+pub mod cli;

@@ -63,16 +63,45 @@ const CLASSES: [(&str, &str); 5] = [
 /// Words that make a name sensitive, wherever one stands between dots and hyphens of the name, or
 /// begins or ends one of its labels: whoever contacts it tells more than which phone they hold.
 const SENSITIVE: [&str; 30] = [
-    "health", "medic", "clinic", "pharma", "fitness", "pregnan", "wallet", "pay", "payment", "bank",
-    "finance", "credit", "loan", "insurance", "invest", "dating", "porn", "adult", "sex", "gay",
-    "church", "islam", "bible", "religion", "politic", "election", "union", "search", "addiction",
+    "health",
+    "medic",
+    "clinic",
+    "pharma",
+    "fitness",
+    "pregnan",
+    "wallet",
+    "pay",
+    "payment",
+    "bank",
+    "finance",
+    "credit",
+    "loan",
+    "insurance",
+    "invest",
+    "dating",
+    "porn",
+    "adult",
+    "sex",
+    "gay",
+    "church",
+    "islam",
+    "bible",
+    "religion",
+    "politic",
+    "election",
+    "union",
+    "search",
+    "addiction",
     "casino",
 ];
 
 /// The list, in the order of its ids.
 pub(crate) fn read(text: &str, vendors: &Vendors) -> Result<List, String> {
     let file: File = toml::from_str(text).map_err(|e| format!("data/endpoints.toml: {e}"))?;
-    let at = Text { file: "data/endpoints.toml", text };
+    let at = Text {
+        file: "data/endpoints.toml",
+        text,
+    };
     let owners = read_owners(at, file.owner, vendors)?;
 
     let mut edges = HashSet::new();
@@ -99,7 +128,11 @@ pub(crate) fn read(text: &str, vendors: &Vendors) -> Result<List, String> {
         endpoints.push(row.into_inner());
     }
     endpoints.sort_by_key(|e| e.id);
-    Ok(List { version: file.version, owners, endpoints })
+    Ok(List {
+        version: file.version,
+        owners,
+        endpoints,
+    })
 }
 
 fn read_owners(
@@ -108,8 +141,11 @@ fn read_owners(
     vendors: &Vendors,
 ) -> Result<Vec<Owner>, String> {
     let mut ids: HashSet<String> = vendors.vendors.iter().map(|v| v.id.clone()).collect();
-    let mut domains: HashSet<String> =
-        vendors.vendors.iter().flat_map(|v| v.domains.iter().cloned()).collect();
+    let mut domains: HashSet<String> = vendors
+        .vendors
+        .iter()
+        .flat_map(|v| v.domains.iter().cloned())
+        .collect();
     let mut owners = Vec::new();
     for row in file {
         let owner = row.get_ref();
@@ -139,7 +175,10 @@ fn endpoint_fault(
     owners: &[Owner],
     vendors: &Vendors,
 ) -> Option<&'static str> {
-    let host = endpoint.pattern.strip_prefix("*.").unwrap_or(&endpoint.pattern);
+    let host = endpoint
+        .pattern
+        .strip_prefix("*.")
+        .unwrap_or(&endpoint.pattern);
     if let Some(fault) = rows::host_fault(host) {
         return Some(fault);
     }
@@ -163,7 +202,11 @@ fn endpoint_fault(
     if vendor.is_none() && matches!(endpoint.class.as_str(), "core" | "telemetry") {
         return Some("core and telemetry endpoints belong to a vendor");
     }
-    if endpoint.edge.as_deref().is_some_and(|edge| !edges.contains(edge)) {
+    if endpoint
+        .edge
+        .as_deref()
+        .is_some_and(|edge| !edges.contains(edge))
+    {
         return Some("the edge is not one of this file");
     }
     None
@@ -178,7 +221,10 @@ fn is_sensitive(host: &str) -> bool {
 }
 
 pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
-    let mut out = format!("/// The version of the compiled-in list.\npub const ENDPOINT_LIST_VERSION: u32 = {};\n", list.version);
+    let mut out = format!(
+        "/// The version of the compiled-in list.\npub const ENDPOINT_LIST_VERSION: u32 = {};\n",
+        list.version
+    );
     out.push_str("static ENDPOINTS: &[EndpointFacts] = &[\n");
     for e in &list.endpoints {
         let vendor = vendors.vendors.iter().find(|v| v.id == e.owner);
@@ -188,7 +234,11 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
             .or(owner.map(|o| (&o.name, &o.country)))
             .expect("`read` found the owner");
         let number = vendor.map(|v| v.number);
-        let class = CLASSES.iter().find(|(word, _)| *word == e.class).expect("`read` found it").1;
+        let class = CLASSES
+            .iter()
+            .find(|(word, _)| *word == e.class)
+            .expect("`read` found it")
+            .1;
         writeln!(
             out,
             "EndpointFacts {{ id: {}, pattern: {:?}, owner_vendor: {number:?}, owner_name: {name:?}, owner_country: *b{country:?}, class: Class::{class}, edge: {:?} }},",
@@ -197,5 +247,21 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
         .expect("a String takes everything");
     }
     out.push_str("];\n");
+    let (domains, hosts): (Vec<_>, Vec<_>) = list
+        .endpoints
+        .iter()
+        .partition(|e| e.pattern.starts_with("*."));
+    render_index(&mut out, "HOSTS", &hosts);
+    render_index(&mut out, "DOMAINS", &domains);
     out
+}
+
+/// Names to ids, sorted by name.
+fn render_index(out: &mut String, name: &str, endpoints: &[&Endpoint]) {
+    let mut rows: Vec<_> = endpoints
+        .iter()
+        .map(|e| (e.pattern.trim_start_matches("*."), e.id))
+        .collect();
+    rows.sort_unstable();
+    writeln!(out, "static {name}: &[(&str, u16)] = &{rows:?};").expect("a String takes everything");
 }

@@ -19,7 +19,10 @@ impl Text<'_> {
 
 /// Whether `id` may stand in addresses and tables: `oppo`, `alibaba-cloud`.
 pub(crate) fn is_id(id: &str) -> bool {
-    !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    !id.is_empty()
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Whether `code` is an ISO 3166-1 alpha-2 code by its form.
@@ -40,7 +43,9 @@ pub(crate) fn host_fault(host: &str) -> Option<&'static str> {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if host.len() > 253 || !host.contains('.') || !host.split('.').all(label_fits) {
         return Some("this is not a host name");

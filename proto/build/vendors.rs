@@ -61,7 +61,10 @@ pub(crate) struct Vendors {
 /// The vendors in the order of their numbers, which run from 1 without a gap.
 pub(crate) fn read(text: &str) -> Result<Vendors, String> {
     let file: File = toml::from_str(text).map_err(|e| format!("data/vendors.toml: {e}"))?;
-    let at = Text { file: "data/vendors.toml", text };
+    let at = Text {
+        file: "data/vendors.toml",
+        text,
+    };
     if let Some(pattern) = file.not_phone_names.iter().find(|p| !is_pattern(p)) {
         return Err(format!("{}: '{pattern}' is not a pattern", at.file));
     }
@@ -83,7 +86,11 @@ pub(crate) fn read(text: &str) -> Result<Vendors, String> {
     let mut systems = Vec::new();
     for row in file.system {
         let system = row.get_ref();
-        if system.vendor.as_ref().is_some_and(|id| vendors.iter().all(|v| v.id != *id)) {
+        if system
+            .vendor
+            .as_ref()
+            .is_some_and(|id| vendors.iter().all(|v| v.id != *id))
+        {
             return Err(at.refuse(&row, "the vendor is not one of this file"));
         }
         for list in &system.wanted {
@@ -96,7 +103,11 @@ pub(crate) fn read(text: &str) -> Result<Vendors, String> {
         }
         systems.push(row.into_inner());
     }
-    Ok(Vendors { vendors, systems, not_phone_names: file.not_phone_names })
+    Ok(Vendors {
+        vendors,
+        systems,
+        not_phone_names: file.not_phone_names,
+    })
 }
 
 /// What only one vendor may claim.
@@ -116,7 +127,10 @@ impl Seen {
         if !rows::is_country(&vendor.country) {
             return Some("country is not two upper-case letters".to_owned());
         }
-        if vendor.shipments_2020q1_percent.is_some_and(|p| !(0.0..=100.0).contains(&p)) {
+        if vendor
+            .shipments_2020q1_percent
+            .is_some_and(|p| !(0.0..=100.0).contains(&p))
+        {
             return Some("a share lies between 0 and 100 percent".to_owned());
         }
         for domain in &vendor.domains {
@@ -137,11 +151,17 @@ impl Seen {
         }
         for owner in &vendor.prefix_owners {
             if !matches!(owner.kind.as_str(), "phones" | "devices" | "anything") {
-                return Some(format!("'{}' is none of phones, devices, anything", owner.kind));
+                return Some(format!(
+                    "'{}' is none of phones, devices, anything",
+                    owner.kind
+                ));
             }
         }
         let organisations = vendor.prefix_owners.iter().map(|o| &o.organisation);
-        for pattern in organisations.chain(&vendor.host_names).chain(&vendor.vendor_class) {
+        for pattern in organisations
+            .chain(&vendor.host_names)
+            .chain(&vendor.vendor_class)
+        {
             if !is_pattern(pattern) {
                 return Some(format!("'{pattern}' is not a pattern"));
             }
@@ -153,11 +173,15 @@ impl Seen {
     }
 }
 
-/// Whether a pattern says something: lower case, and three characters of its own at least, so that
+/// Whether a pattern says something: lower case, and two characters of its own at least, so that
 /// no slip of the pen fits every device.
 fn is_pattern(pattern: &str) -> bool {
     let own = pattern.chars().filter(|c| !matches!(c, '*' | ' ')).count();
-    own >= 2 && !pattern.contains("**") && pattern.bytes().all(|b| (b' '..=b'~').contains(&b) && !b.is_ascii_uppercase())
+    own >= 2
+        && !pattern.contains("**")
+        && pattern
+            .bytes()
+            .all(|b| (b' '..=b'~').contains(&b) && !b.is_ascii_uppercase())
 }
 
 /// The options a text lists, `1,121,3`.
@@ -168,19 +192,35 @@ fn options(list: &str) -> Option<Vec<u8>> {
 pub(crate) fn render(file: &Vendors) -> String {
     let mut out = String::from("static VENDORS: &[VendorFacts] = &[\n");
     let mut line = |text: std::fmt::Arguments<'_>| {
-        out.write_fmt(text).and_then(|()| out.write_str("\n")).expect("a String takes everything");
+        out.write_fmt(text)
+            .and_then(|()| out.write_str("\n"))
+            .expect("a String takes everything");
     };
     for v in &file.vendors {
-        let share = v.shipments_2020q1_percent.map(|p| (p * 10.0).round() as u16);
+        let share = v
+            .shipments_2020q1_percent
+            .map(|p| (p * 10.0).round() as u16);
         line(format_args!(
             "VendorFacts {{ id: {:?}, name: {:?}, brands: &{:?}, country: *b{:?}, shipments_2020q1_permille: {share:?}, domains: &{:?}, host_names: &{:?}, vendor_class: &{:?}, core: &{:?}, check: &{:?}, weak: &{:?} }},",
-            v.id, v.name, v.brands, v.country, v.domains, v.host_names, v.vendor_class, v.core, v.check, v.weak
+            v.id,
+            v.name,
+            v.brands,
+            v.country,
+            v.domains,
+            v.host_names,
+            v.vendor_class,
+            v.core,
+            v.check,
+            v.weak
         ));
     }
     line(format_args!("];\nstatic SYSTEMS: &[System] = &["));
     for s in &file.systems {
-        let vendor =
-            s.vendor.as_ref().and_then(|id| file.vendors.iter().find(|v| v.id == *id)).map(|v| v.number);
+        let vendor = s
+            .vendor
+            .as_ref()
+            .and_then(|id| file.vendors.iter().find(|v| v.id == *id))
+            .map(|v| v.number);
         let wanted: Vec<_> = s.wanted.iter().filter_map(|list| options(list)).collect();
         let wanted = format!("{wanted:?}").replace('[', "&[");
         line(format_args!(
@@ -188,6 +228,9 @@ pub(crate) fn render(file: &Vendors) -> String {
             s.id, s.phone
         ));
     }
-    line(format_args!("];\nstatic NOT_PHONE_NAMES: &[&str] = &{:?};", file.not_phone_names));
+    line(format_args!(
+        "];\nstatic NOT_PHONE_NAMES: &[&str] = &{:?};",
+        file.not_phone_names
+    ));
     out
 }

@@ -131,7 +131,12 @@ impl Batch {
                 return Err(NotABatch::NotInCensus);
             }
         }
-        Ok(Self { header, census, coverage, observations })
+        Ok(Self {
+            header,
+            census,
+            coverage,
+            observations,
+        })
     }
 
     /// Who speaks to whom, about when.
@@ -167,11 +172,18 @@ impl AgentVersion {
     #[must_use]
     pub fn current() -> Self {
         let mut parts = crate::VERSION.splitn(3, '.').map(|part| {
-            let digits = part.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            let digits = part
+                .split(|c: char| !c.is_ascii_digit())
+                .next()
+                .unwrap_or_default();
             digits.parse().expect("cargo demands three numbers")
         });
         let mut next = || parts.next().expect("cargo demands three numbers");
-        Self { major: next(), minor: next(), patch: next() }
+        Self {
+            major: next(),
+            minor: next(),
+            patch: next(),
+        }
     }
 }
 

@@ -48,7 +48,10 @@ impl SeededChance {
     /// A generator whose whole output is decided by `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed: Sha256::digest(seed.to_be_bytes()).into(), counter: 0 }
+        Self {
+            seed: Sha256::digest(seed.to_be_bytes()).into(),
+            counter: 0,
+        }
     }
 
     /// A number in `0..bound`, with a bias below one in four billion for the bounds worlds use.
@@ -65,8 +68,9 @@ impl SeededChance {
 impl Chance for SeededChance {
     fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(32) {
-            let block =
-                Sha256::new_with_prefix(self.seed).chain_update(self.counter.to_be_bytes()).finalize();
+            let block = Sha256::new_with_prefix(self.seed)
+                .chain_update(self.counter.to_be_bytes())
+                .finalize();
             self.counter += 1;
             chunk.copy_from_slice(&block[..chunk.len()]);
         }
@@ -87,7 +91,10 @@ impl SharedChance {
 
 impl Chance for SharedChance {
     fn fill(&mut self, bytes: &mut [u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill(bytes);
     }
 }
 

@@ -114,7 +114,11 @@ pub fn manifest(payload: &[u8]) -> Result<Manifest, Unreadable> {
                 accept_days: message.accept_days,
                 destroy_days: message.destroy_days,
             },
-            accepted_types: message.accepted_types.iter().filter_map(|t| payload_type(t)).collect(),
+            accepted_types: message
+                .accepted_types
+                .iter()
+                .filter_map(|t| payload_type(t))
+                .collect(),
             endpoint_list_versions: message.endpoint_list_versions,
             privacy_label: message.privacy_label,
         })
@@ -170,7 +174,11 @@ fn canonical<M: Message + Default, T>(
     }
     let noun = read(message).ok_or(Reject::Malformed)?;
     // Sorts, repetitions and numbers out of range show only now.
-    if write(&noun) == payload { Ok(noun) } else { Err(Reject::NotCanonical) }
+    if write(&noun) == payload {
+        Ok(noun)
+    } else {
+        Err(Reject::NotCanonical)
+    }
 }
 
 fn lenient<M: Message + Default, T>(
@@ -201,8 +209,11 @@ fn batch_fields(message: v1::Batch) -> Option<Batch> {
     };
     let census = census(&message.census?)?;
     let coverage = coverage(&message.coverage?)?;
-    let observations =
-        message.observations.iter().map(observation).collect::<Option<Vec<_>>>()?;
+    let observations = message
+        .observations
+        .iter()
+        .map(observation)
+        .collect::<Option<Vec<_>>>()?;
     Batch::new(header, census, coverage, observations).ok()
 }
 
@@ -216,7 +227,13 @@ fn census(message: &v1::Census) -> Option<Census> {
             v1::UnnamedShare::Above50 => UnnamedShare::Above50,
             v1::UnnamedShare::Unspecified => return None,
         };
-        rows.insert(key, CensusRow { phones: phones(row.phones())?, unnamed });
+        rows.insert(
+            key,
+            CensusRow {
+                phones: phones(row.phones())?,
+                unnamed,
+            },
+        );
     }
     let unidentified = match message.unidentified {
         0 => None,
@@ -290,7 +307,10 @@ fn observation(message: &v1::Observation) -> Option<Observation> {
     };
     let rtt = match (message.rtt_min_ms, samples) {
         (0, None) => None,
-        (ms, samples) => Some(Rtt { min: RttStep::from_ms(ms)?, samples: samples? }),
+        (ms, samples) => Some(Rtt {
+            min: RttStep::from_ms(ms)?,
+            samples: samples?,
+        }),
     };
     let volumes = [message.connections, message.bytes_up, message.bytes_down];
     let [Some(connections), Some(up), Some(down)] = volumes.map(Magnitude::from_number) else {
@@ -327,11 +347,15 @@ fn purpose(purpose: v1::Purpose) -> Option<Purpose> {
 }
 
 fn payload_type(text: &str) -> Option<PayloadType> {
-    PayloadType::ALL.into_iter().find(|payload_type| payload_type.as_str() == text)
+    PayloadType::ALL
+        .into_iter()
+        .find(|payload_type| payload_type.as_str() == text)
 }
 
 /// Seconds of the years 1970 to 2199; outside them nothing was ever signed.
 fn timestamp(seconds: u64) -> Option<Timestamp> {
     let end = u64::try_from(Day::LAST.end().seconds()).ok()?;
-    (seconds < end).then(|| i64::try_from(seconds).ok().map(Timestamp::from_seconds)).flatten()
+    (seconds < end)
+        .then(|| i64::try_from(seconds).ok().map(Timestamp::from_seconds))
+        .flatten()
 }

@@ -104,7 +104,9 @@ pub fn manifest(manifest: &Manifest) -> Vec<u8> {
         audience: manifest.audience.as_bytes().to_vec(),
         serial: manifest.serial,
         valid_until_seconds: seconds(manifest.valid_until),
-        next_key: manifest.next_key.map_or_else(Vec::new, |key| key.as_bytes().to_vec()),
+        next_key: manifest
+            .next_key
+            .map_or_else(Vec::new, |key| key.as_bytes().to_vec()),
         purpose: purpose_number(manifest.purpose),
         k: manifest.k,
         network_homes_max: manifest.network_homes_max,
@@ -115,7 +117,11 @@ pub fn manifest(manifest: &Manifest) -> Vec<u8> {
         skew_seconds_max: manifest.limits.skew_seconds_max,
         accept_days: manifest.retention.accept_days,
         destroy_days: manifest.retention.destroy_days,
-        accepted_types: manifest.accepted_types.iter().map(|t| t.as_str().to_owned()).collect(),
+        accepted_types: manifest
+            .accepted_types
+            .iter()
+            .map(|t| t.as_str().to_owned())
+            .collect(),
         endpoint_list_versions: manifest.endpoint_list_versions.clone(),
         privacy_label: manifest.privacy_label.clone(),
     }

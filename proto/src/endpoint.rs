@@ -36,6 +36,8 @@ struct EndpointFacts {
     edge: Option<&'static str>,
 }
 
+// ENDPOINT_LIST_VERSION; ENDPOINTS, sorted by id; HOSTS and DOMAINS, which lead from names to ids,
+// sorted by name.
 include!(concat!(env!("OUT_DIR"), "/endpoints.rs"));
 
 impl EndpointId {
@@ -48,17 +50,26 @@ impl EndpointId {
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
         let id = u16::try_from(number).ok()?;
-        ENDPOINTS.binary_search_by_key(&id, |facts| facts.id).ok().map(|_| Self(id))
+        ENDPOINTS
+            .binary_search_by_key(&id, |facts| facts.id)
+            .ok()
+            .map(|_| Self(id))
     }
 
-    /// The endpoint a host name (lower case, no trailing dot) belongs to: the longest pattern wins.
+    /// The endpoint a host name (lower case, no dot at the end) belongs to: its own row before any
+    /// `*.domain`, and the longest domain before shorter ones.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        ENDPOINTS
-            .iter()
-            .filter(|facts| facts.matches(name))
-            .max_by_key(|facts| facts.pattern.len())
-            .map(|facts| Self(facts.id))
+        if let Some(id) = find(HOSTS, name) {
+            return Some(id);
+        }
+        let mut domain = name;
+        loop {
+            if let Some(id) = find(DOMAINS, domain) {
+                return Some(id);
+            }
+            domain = domain.split_once('.')?.1;
+        }
     }
 
     /// The wire number.
@@ -76,7 +87,9 @@ impl EndpointId {
     /// The vendor that owns it, if one does.
     #[must_use]
     pub fn owner_vendor(self) -> Option<Vendor> {
-        self.facts().owner_vendor.and_then(|number| Vendor::from_number(u32::from(number)))
+        self.facts()
+            .owner_vendor
+            .and_then(|number| Vendor::from_number(u32::from(number)))
     }
 
     /// The name of its owner, vendor or not.
@@ -109,15 +122,11 @@ impl EndpointId {
     }
 }
 
-impl EndpointFacts {
-    fn matches(&self, name: &str) -> bool {
-        match self.pattern.strip_prefix("*.") {
-            None => name == self.pattern,
-            Some(domain) => name
-                .strip_suffix(domain)
-                .is_some_and(|front| front.is_empty() || front.ends_with('.')),
-        }
-    }
+fn find(index: &[(&str, u16)], name: &str) -> Option<EndpointId> {
+    let at = index
+        .binary_search_by_key(&name, |(listed, _)| listed)
+        .ok()?;
+    Some(EndpointId(index[at].1))
 }
 
 impl fmt::Display for EndpointId {
@@ -149,5 +158,87 @@ impl Class {
     #[must_use]
     pub const fn is_vendors_own(self) -> bool {
         matches!(self, Self::Core | Self::Telemetry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pattern_of(name: &str) -> Option<&'static str> {
+        EndpointId::of_name(name).map(EndpointId::pattern)
+    }
+
+    #[test]
+    fn the_closest_row_wins() {
+        assert_eq!(
+            pattern_of("sa.api.intl.miui.com"),
+            Some("sa.api.intl.miui.com")
+        );
+        assert_eq!(
+            pattern_of("other.api.intl.miui.com"),
+            Some("*.intl.miui.com")
+        );
+        assert_eq!(
+            pattern_of("connect.rom.miui.com"),
+            Some("connect.rom.miui.com")
+        );
+        assert_eq!(pattern_of("hicloud.com"), Some("*.hicloud.com"));
+        assert_eq!(pattern_of("a.b.c.hicloud.com"), Some("*.hicloud.com"));
+        for unlisted in [
+            "",
+            ".",
+            "com",
+            "nothicloud.com",
+            "hicloud.com.example",
+            "miui.com",
+        ] {
+            assert_eq!(pattern_of(unlisted), None, "{unlisted}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_names_lead_to_the_same_row() {
+        assert!(EndpointId::all().len() >= 100);
+        for endpoint in EndpointId::all() {
+            assert_eq!(EndpointId::from_number(endpoint.number()), Some(endpoint));
+            let name = endpoint.pattern().trim_start_matches("*.");
+            assert_eq!(EndpointId::of_name(name), Some(endpoint), "{endpoint}");
+        }
+        assert_eq!(EndpointId::from_number(0), None);
+        assert_eq!(EndpointId::from_number(65_535), None);
+    }
+
+    #[test]
+    fn only_vendors_own_core_and_telemetry() {
+        for endpoint in EndpointId::all().filter(|e| e.class().is_vendors_own()) {
+            assert!(endpoint.owner_vendor().is_some(), "{endpoint}");
+        }
+    }
+
+    /// Whether a row fits a name, in the words of the list's own explanation.
+    fn fits(pattern: &str, name: &str) -> bool {
+        match pattern.strip_prefix("*.") {
+            None => name == pattern,
+            Some(domain) => name == domain || name.ends_with(&format!(".{domain}")),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_naive_reading(
+            front in "([a-z]{1,3}\\.){0,2}",
+            at in 0..EndpointId::all().len(),
+            cut in 0..3_usize,
+        ) {
+            let listed = EndpointId::all().nth(at).expect("in range").pattern();
+            let tail = listed.trim_start_matches("*.").split('.').skip(cut).collect::<Vec<_>>();
+            let name = format!("{front}{}", tail.join("."));
+            let fitting = || EndpointId::all().filter(|e| fits(e.pattern(), &name));
+            let own = fitting().find(|e| !e.pattern().starts_with("*."));
+            let longest = fitting().max_by_key(|e| e.pattern().len());
+            prop_assert_eq!(EndpointId::of_name(&name), own.or(longest), "{}", name);
+        }
     }
 }

@@ -61,11 +61,15 @@ impl FromStr for Invite {
     type Err = NotAnInvite;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let rest = text.trim().strip_prefix("phonehome://").ok_or(NotAnInvite)?;
+        let rest = text
+            .trim()
+            .strip_prefix("phonehome://")
+            .ok_or(NotAnInvite)?;
         let (authority, secret) = rest.split_once("/#").ok_or(NotAnInvite)?;
         let (host, port) = authority.rsplit_once(':').ok_or(NotAnInvite)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || "-.[]:".contains(c);
-        if host.is_empty() || !host.chars().all(plain) || !port.parse::<u16>().is_ok_and(|p| p > 0) {
+        if host.is_empty() || !host.chars().all(plain) || !port.parse::<u16>().is_ok_and(|p| p > 0)
+        {
             return Err(NotAnInvite);
         }
         let (key, token) = secret.split_once('.').ok_or(NotAnInvite)?;
@@ -73,7 +77,9 @@ impl FromStr for Invite {
         Ok(Self {
             authority: authority.to_owned(),
             collector_key: VerifyingKey::from_bytes(&key).map_err(|_| NotAnInvite)?,
-            token: from_hex(token).and_then(|t| t.try_into().ok()).ok_or(NotAnInvite)?,
+            token: from_hex(token)
+                .and_then(|t| t.try_into().ok())
+                .ok_or(NotAnInvite)?,
         })
     }
 }
@@ -92,7 +98,13 @@ mod tests {
         };
         assert_eq!(invite.to_string().parse(), Ok(invite.clone()));
         let text = invite.to_string();
-        for wrong in ["", "https://a:1/", &text[1..], &text[..text.len() - 1], &text.replace("4317", "0")] {
+        for wrong in [
+            "",
+            "https://a:1/",
+            &text[1..],
+            &text[..text.len() - 1],
+            &text.replace("4317", "0"),
+        ] {
             assert_eq!(wrong.parse::<Invite>(), Err(NotAnInvite), "{wrong}");
         }
     }

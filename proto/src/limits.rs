@@ -59,7 +59,8 @@ pub const PRESENT_DAYS_MIN: u32 = 4;
 const DAY_SECONDS: i64 = 86_400;
 
 // A full batch fits its payload; a full payload and its envelope fit a request.
-const _: () = assert!(BATCH_OBSERVATIONS_MAX * OBSERVATION_BYTES_MAX + 16 * 1024 <= PAYLOAD_BYTES_MAX);
+const _: () =
+    assert!(BATCH_OBSERVATIONS_MAX * OBSERVATION_BYTES_MAX + 16 * 1024 <= PAYLOAD_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MAX <= REQUEST_BYTES_MAX);
 // Dedupe rows outlive the age at which a batch is refused, or a late repetition would count again.
 const _: () = assert!(WEEK_DESTROY_SECONDS >= WEEK_ACCEPT_SECONDS + SKEW_SECONDS_MAX);

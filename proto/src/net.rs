@@ -75,7 +75,9 @@ impl Scope {
             (10, ..) | (172, 16..=31, _) | (192, 168, _) | (169, 254, _) | (100, 64..=127, _) => {
                 Self::Private
             }
-            (0 | 127 | 224.., ..) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _) => Self::Special,
+            (0 | 127 | 224.., ..) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _) => {
+                Self::Special
+            }
             _ => Self::Public,
         }
     }
@@ -114,23 +116,23 @@ impl Prefix {
 
     /// The lowest address of the prefix.
     #[must_use]
-    pub const fn first(self) -> IpAddr {
+    pub fn first(self) -> IpAddr {
         match self {
             Self::V4([a, b, c]) => IpAddr::V4(Ipv4Addr::new(a, b, c, 0)),
-            Self::V6([a, b, c, d, e, f]) => IpAddr::V6(Ipv6Addr::from_octets([
-                a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-            ])),
+            Self::V6([a, b, c, d, e, f]) => {
+                IpAddr::from([a, b, c, d, e, f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+            }
         }
     }
 
     /// The highest address of the prefix.
     #[must_use]
-    pub const fn last(self) -> IpAddr {
+    pub fn last(self) -> IpAddr {
         match self {
             Self::V4([a, b, c]) => IpAddr::V4(Ipv4Addr::new(a, b, c, 255)),
-            Self::V6([a, b, c, d, e, f]) => IpAddr::V6(Ipv6Addr::from_octets([
+            Self::V6([a, b, c, d, e, f]) => IpAddr::from([
                 a, b, c, d, e, f, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
-            ])),
+            ]),
         }
     }
 

@@ -131,7 +131,9 @@ impl Observation {
     ) -> Result<Self, NotObservable> {
         let on_edge = key.endpoint.edge().is_some();
         match key.destination {
-            Destination::Edge if !on_edge || rtt.is_some() => return Err(NotObservable::EdgeMismatch),
+            Destination::Edge if !on_edge || rtt.is_some() => {
+                return Err(NotObservable::EdgeMismatch);
+            }
             Destination::Prefix(_) if on_edge => return Err(NotObservable::EdgeMismatch),
             Destination::Prefix(prefix) => match prefix.scope() {
                 Scope::Public | Scope::Documentation => {}
@@ -142,7 +144,14 @@ impl Observation {
         if connections == Magnitude::of(0) {
             return Err(NotObservable::NoConnection);
         }
-        Ok(Self { key, connections, bytes_up, bytes_down, volume_trust, rtt })
+        Ok(Self {
+            key,
+            connections,
+            bytes_up,
+            bytes_down,
+            volume_trust,
+            rtt,
+        })
     }
 
     /// What it is about.

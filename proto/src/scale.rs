@@ -35,7 +35,10 @@ impl Magnitude {
     /// The step with this number, as on the wire.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
-        u8::try_from(number).ok().map(Self).filter(|step| *step <= Self::LAST)
+        u8::try_from(number)
+            .ok()
+            .map(Self)
+            .filter(|step| *step <= Self::LAST)
     }
 
     /// The number of the step, as on the wire.
@@ -76,14 +79,18 @@ impl RttStep {
         if nanos <= 0 {
             return None;
         }
-        let at = RTT_STEPS_MS.iter().position(|&ms| nanos <= i64::from(ms) * 1_000_000)?;
+        let at = RTT_STEPS_MS
+            .iter()
+            .position(|&ms| nanos <= i64::from(ms) * 1_000_000)?;
         Some(Self(u8::try_from(at).expect("the table is short")))
     }
 
     /// The step of exactly this many milliseconds, as on the wire.
     #[must_use]
     pub fn from_ms(ms: u32) -> Option<Self> {
-        let at = RTT_STEPS_MS.iter().position(|&step| u32::from(step) == ms)?;
+        let at = RTT_STEPS_MS
+            .iter()
+            .position(|&step| u32::from(step) == ms)?;
         Some(Self(u8::try_from(at).expect("the table is short")))
     }
 

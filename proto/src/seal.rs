@@ -161,7 +161,9 @@ impl SigningKey {
     /// Ed25519 over the pre-authentication encoding of type and payload.
     #[must_use]
     pub fn sign(&self, payload_type: PayloadType, payload: &[u8]) -> [u8; 64] {
-        self.0.sign(&pre_authentication_encoding(payload_type.as_str(), payload)).to_bytes()
+        self.0
+            .sign(&pre_authentication_encoding(payload_type.as_str(), payload))
+            .to_bytes()
     }
 }
 
@@ -181,7 +183,11 @@ impl VerifyingKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotAKey> {
         let bytes = bytes.try_into().map_err(|_| NotAKey)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| NotAKey)?;
-        if key.is_weak() { Err(NotAKey) } else { Ok(Self(key)) }
+        if key.is_weak() {
+            Err(NotAKey)
+        } else {
+            Ok(Self(key))
+        }
     }
 
     /// The 32 bytes of the key.
@@ -214,7 +220,10 @@ impl VerifyingKey {
     ) -> Result<(), SealBroken> {
         let signature = Signature::from_slice(signature).map_err(|_| SealBroken::BadSignature)?;
         self.0
-            .verify_strict(&pre_authentication_encoding(payload_type.as_str(), payload), &signature)
+            .verify_strict(
+                &pre_authentication_encoding(payload_type.as_str(), payload),
+                &signature,
+            )
             .map_err(|_| SealBroken::BadSignature)
     }
 }
@@ -228,8 +237,12 @@ impl fmt::Debug for VerifyingKey {
 /// `"DSSEv1" SP len(type) SP type SP len(payload) SP payload`, lengths in decimal ASCII.
 #[must_use]
 pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes =
-        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut bytes = format!(
+        "DSSEv1 {} {payload_type} {} ",
+        payload_type.len(),
+        payload.len()
+    )
+    .into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -242,23 +255,41 @@ mod tests {
     fn the_encoding_is_that_of_dsse() {
         // The example of the DSSE protocol document.
         let encoded = pre_authentication_encoding("http://example.com/HelloWorld", b"hello world");
-        assert_eq!(encoded, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            encoded,
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
     }
 
     #[test]
     fn only_the_same_type_bytes_and_key_open_it() {
         let key = SigningKey::from_seed(&[7; 32]);
         let sealed = SealedBatch::seal(PayloadType::Batch, b"day".to_vec(), &key);
-        assert_eq!(sealed.open(PayloadType::Batch, &key.public()), Ok(&b"day"[..]));
-        assert_eq!(sealed.open(PayloadType::Enrol, &key.public()), Err(SealBroken::OtherType));
+        assert_eq!(
+            sealed.open(PayloadType::Batch, &key.public()),
+            Ok(&b"day"[..])
+        );
+        assert_eq!(
+            sealed.open(PayloadType::Enrol, &key.public()),
+            Err(SealBroken::OtherType)
+        );
         let other = SigningKey::from_seed(&[8; 32]).public();
-        assert_eq!(sealed.open(PayloadType::Batch, &other), Err(SealBroken::OtherKey));
+        assert_eq!(
+            sealed.open(PayloadType::Batch, &other),
+            Err(SealBroken::OtherKey)
+        );
         let mut altered = sealed.clone();
         altered.payload[0] ^= 1;
-        assert_eq!(altered.open(PayloadType::Batch, &key.public()), Err(SealBroken::BadSignature));
+        assert_eq!(
+            altered.open(PayloadType::Batch, &key.public()),
+            Err(SealBroken::BadSignature)
+        );
         let mut retyped = sealed;
         retyped.payload_type = PayloadType::Enrol.as_str().to_owned();
-        assert_eq!(retyped.open(PayloadType::Enrol, &key.public()), Err(SealBroken::BadSignature));
+        assert_eq!(
+            retyped.open(PayloadType::Enrol, &key.public()),
+            Err(SealBroken::BadSignature)
+        );
     }
 
     #[test]

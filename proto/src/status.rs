@@ -49,7 +49,10 @@ pub fn envelope_from_wire(message: v1::SealedBatch) -> SealedBatch {
 #[must_use]
 pub fn outcome_to_wire(outcome: Outcome) -> v1::Outcome {
     let refusal = |reason, is_final| {
-        v1::outcome::Outcome::Refusal(v1::Refusal { reason, r#final: is_final })
+        v1::outcome::Outcome::Refusal(v1::Refusal {
+            reason,
+            r#final: is_final,
+        })
     };
     v1::Outcome {
         outcome: Some(match outcome {
@@ -67,7 +70,9 @@ pub fn outcome_from_wire(message: v1::Outcome) -> Option<Outcome> {
         v1::outcome::Outcome::Receipt(sealed) => Outcome::Receipt(envelope_from_wire(sealed)),
         v1::outcome::Outcome::Refusal(refusal) => match reject_from_wire(refusal.reason()) {
             Some(reject) => Outcome::Refused(reject),
-            None => Outcome::RefusedUnknown { is_final: refusal.r#final },
+            None => Outcome::RefusedUnknown {
+                is_final: refusal.r#final,
+            },
         },
     })
 }
@@ -158,13 +163,19 @@ const RETRY_INFO_URL: &str = "type.googleapis.com/google.rpc.RetryInfo";
 #[must_use]
 pub fn overloaded(retry_seconds: u32) -> Status {
     let message = "the collector is busy; try again later";
-    let delay = Duration { seconds: retry_seconds.into(), nanos: 0 };
+    let delay = Duration {
+        seconds: retry_seconds.into(),
+        nanos: 0,
+    };
     let details = RpcStatus {
         code: Code::Unavailable.into(),
         message: message.to_owned(),
         details: vec![Any {
             type_url: RETRY_INFO_URL.to_owned(),
-            value: RetryInfo { retry_delay: Some(delay) }.encode_to_vec(),
+            value: RetryInfo {
+                retry_delay: Some(delay),
+            }
+            .encode_to_vec(),
         }],
     };
     Status::with_details(Code::Unavailable, message, details.encode_to_vec().into())
@@ -174,7 +185,9 @@ pub fn overloaded(retry_seconds: u32) -> Status {
 #[must_use]
 pub fn retry_after_seconds(status: &Status) -> Option<u64> {
     let details = RpcStatus::decode(status.details()).ok()?.details;
-    let info = details.into_iter().find(|any| any.type_url == RETRY_INFO_URL)?;
+    let info = details
+        .into_iter()
+        .find(|any| any.type_url == RETRY_INFO_URL)?;
     let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay?;
     u64::try_from(delay.seconds).ok()
 }
@@ -187,7 +200,10 @@ mod tests {
     fn every_refusal_survives_the_wire() {
         for reject in Reject::ALL {
             let outcome = Outcome::Refused(reject);
-            assert_eq!(outcome_from_wire(outcome_to_wire(outcome.clone())), Some(outcome));
+            assert_eq!(
+                outcome_from_wire(outcome_to_wire(outcome.clone())),
+                Some(outcome)
+            );
         }
         // The wire has no refusal that the noun lacks.
         let known = (1..).map_while(|n| v1::Reject::try_from(n).ok()).count();

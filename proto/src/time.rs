@@ -74,7 +74,9 @@ impl Timestamp {
     /// The UTC day it falls on; `None` before 1970.
     #[must_use]
     pub fn day(self) -> Option<Day> {
-        u32::try_from(self.seconds().div_euclid(DAY_SECONDS)).ok().map(Day)
+        u32::try_from(self.seconds().div_euclid(DAY_SECONDS))
+            .ok()
+            .map(Day)
     }
 }
 
@@ -142,7 +144,9 @@ impl Day {
     pub const fn week(self) -> Week {
         // 1970-01-01 was a Thursday: three days after its Monday, which lies before the epoch.
         let since_monday = (self.0 + 3) % 7;
-        Week { monday: Self(self.0.saturating_sub(since_monday)) }
+        Week {
+            monday: Self(self.0.saturating_sub(since_monday)),
+        }
     }
 }
 
@@ -183,7 +187,9 @@ impl Week {
     /// The week after.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self { monday: self.monday.plus(7) }
+        Self {
+            monday: self.monday.plus(7),
+        }
     }
 
     /// ISO year and week number, 1 to 53.
@@ -194,7 +200,10 @@ impl Week {
         let (year, ..) = civil_from_days(i64::from(thursday));
         let first = days_from_civil(year, 1, 1);
         let number = (i64::from(thursday) - first) / 7 + 1;
-        (year, u32::try_from(number).expect("a week number lies between 1 and 53"))
+        (
+            year,
+            u32::try_from(number).expect("a week number lies between 1 and 53"),
+        )
     }
 }
 
@@ -215,15 +224,23 @@ impl FromStr for Week {
         if !digits(year, 4) || !digits(number, 2) {
             return Err(refuse());
         }
-        let (year, number): (i64, i64) =
-            (year.parse().map_err(|_| refuse())?, number.parse().map_err(|_| refuse())?);
+        let (year, number): (i64, i64) = (
+            year.parse().map_err(|_| refuse())?,
+            number.parse().map_err(|_| refuse())?,
+        );
         // The 4th of January always lies in week 1.
         let fourth = days_from_civil(year, 1, 4);
         let first_monday = fourth - (fourth + 3).rem_euclid(7);
         let monday = u32::try_from(first_monday + (number - 1) * 7).map_err(|_| refuse())?;
-        let week = Self { monday: Day::new(monday).ok_or_else(refuse)? };
+        let week = Self {
+            monday: Day::new(monday).ok_or_else(refuse)?,
+        };
         // Refuses week 0, and week 53 of a year that has 52.
-        if week.to_string() == text { Ok(week) } else { Err(refuse()) }
+        if week.to_string() == text {
+            Ok(week)
+        } else {
+            Err(refuse())
+        }
     }
 }
 
@@ -241,7 +258,10 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        #[allow(clippy::disallowed_methods, reason = "the one home of the system's clock")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the one home of the system's clock"
+        )]
         let now = std::time::SystemTime::now();
         let nanos = match now.duration_since(std::time::UNIX_EPOCH) {
             Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
@@ -297,7 +317,11 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400;
     (if month <= 2 { year + 1 } else { year }, month, day)
 }
@@ -310,14 +334,27 @@ mod tests {
     #[test]
     fn known_dates() {
         // 2026-11-22 is a Sunday, the last day of week 47.
-        let day = Timestamp::from_seconds(1_795_338_599).day().expect("after 1970");
+        let day = Timestamp::from_seconds(1_795_338_599)
+            .day()
+            .expect("after 1970");
         assert_eq!(day.to_string(), "2026-11-22");
         assert_eq!(day.week().to_string(), "2026-W47");
-        assert_eq!(Timestamp::from_nanos(-1).to_string(), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(
+            Timestamp::from_nanos(-1).to_string(),
+            "1969-12-31T23:59:59.999999Z"
+        );
         // 2027-01-01 is a Friday and belongs to 2026-W53; 2024-12-30 to 2025-W01.
-        assert_eq!("2026-W53".parse::<Week>().map(|w| w.monday().to_string()), Ok("2026-12-28".into()));
-        assert_eq!("2025-W01".parse::<Week>().map(|w| w.monday().to_string()), Ok("2024-12-30".into()));
-        for wrong in ["2025-W53", "2026-W00", "2026-W54", "2026W46", "+026-W01", "1969-W01", ""] {
+        assert_eq!(
+            "2026-W53".parse::<Week>().map(|w| w.monday().to_string()),
+            Ok("2026-12-28".into())
+        );
+        assert_eq!(
+            "2025-W01".parse::<Week>().map(|w| w.monday().to_string()),
+            Ok("2024-12-30".into())
+        );
+        for wrong in [
+            "2025-W53", "2026-W00", "2026-W54", "2026W46", "+026-W01", "1969-W01", "",
+        ] {
             assert!(wrong.parse::<Week>().is_err(), "{wrong}");
         }
     }

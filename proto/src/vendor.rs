@@ -46,7 +46,9 @@ impl Vendor {
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
         let number = u8::try_from(number).ok()?;
-        (1..=VENDORS.len()).contains(&usize::from(number)).then_some(Self(number))
+        (1..=VENDORS.len())
+            .contains(&usize::from(number))
+            .then_some(Self(number))
     }
 
     /// The vendor with this id, `xiaomi`.
@@ -128,6 +130,12 @@ impl Vendor {
         self.facts().weak
     }
 
+    /// Whether its phones run a system that only it ships.
+    #[must_use]
+    pub fn has_own_system(self) -> bool {
+        SYSTEMS.iter().any(|system| system.vendor == Some(self.0))
+    }
+
     fn facts(self) -> &'static VendorFacts {
         &VENDORS[usize::from(self.0) - 1]
     }
@@ -144,7 +152,9 @@ impl System {
     /// The system whose DHCP client asks for these options in this order (option 55).
     #[must_use]
     pub fn of_wanted_options(wanted: &[u8]) -> Option<&'static Self> {
-        SYSTEMS.iter().find(|system| system.wanted.contains(&wanted))
+        SYSTEMS
+            .iter()
+            .find(|system| system.wanted.contains(&wanted))
     }
 
     /// Its id, `ios`.
@@ -156,7 +166,8 @@ impl System {
     /// The only vendor that ships it, if there is one.
     #[must_use]
     pub fn vendor(&self) -> Option<Vendor> {
-        self.vendor.and_then(|number| Vendor::from_number(u32::from(number)))
+        self.vendor
+            .and_then(|number| Vendor::from_number(u32::from(number)))
     }
 
     /// Whether it runs on phones (true), never on phones (false), or either (none).

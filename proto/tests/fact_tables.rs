@@ -1,6 +1,9 @@
 //! What the build refuses to compile in, and that it says where.
 
-#![allow(dead_code, reason = "the build's own modules, of which a test calls the readers only")]
+#![allow(
+    dead_code,
+    reason = "the build's own modules, of which a test calls the readers only"
+)]
 
 #[path = "../build/endpoints.rs"]
 mod endpoints;
@@ -49,37 +52,101 @@ fn good_rows_are_taken() {
 #[test]
 fn bad_endpoint_rows_are_refused_with_their_line() {
     for (row, why) in [
-        (r#"{ id = 1, pattern = "*.miui.com", owner = "xiaomi", class = "core" }"#, "id stands twice"),
-        (r#"{ id = 0, pattern = "*.miui.com", owner = "xiaomi", class = "core" }"#, "or is 0"),
+        (
+            r#"{ id = 1, pattern = "*.miui.com", owner = "xiaomi", class = "core" }"#,
+            "id stands twice",
+        ),
+        (
+            r#"{ id = 0, pattern = "*.miui.com", owner = "xiaomi", class = "core" }"#,
+            "or is 0",
+        ),
         (
             r#"{ id = 2, pattern = "sa.api.intl.miui.com", owner = "xiaomi", class = "core" }"#,
             "pattern stands twice",
         ),
-        (r#"{ id = 2, pattern = "*.com", owner = "xiaomi", class = "core" }"#, "not a host name"),
-        (r#"{ id = 2, pattern = "*.com.cn", owner = "vivo", class = "core" }"#, "public suffix"),
-        (r#"{ id = 2, pattern = "*.googleapis.com", owner = "google", class = "platform" }"#, "public suffix"),
-        (r#"{ id = 2, pattern = "*.mi.com", owner = "nobody", class = "core" }"#, "neither a vendor"),
-        (r#"{ id = 2, pattern = "*.hicloud.com", owner = "xiaomi", class = "core" }"#, "outside"),
-        (r#"{ id = 2, pattern = "notmiui.com", owner = "xiaomi", class = "core" }"#, "outside"),
-        (r#"{ id = 2, pattern = "a.miui.com", owner = "xiaomi", class = "other" }"#, "class is none"),
-        (r#"{ id = 2, pattern = "a.facebook.com", owner = "meta", class = "core" }"#, "belong to a vendor"),
-        (r#"{ id = 2, pattern = "A.miui.com", owner = "xiaomi", class = "core" }"#, "lower case"),
-        (r#"{ id = 2, pattern = "a.miui.com.", owner = "xiaomi", class = "core" }"#, "dot at the end"),
-        (r#"{ id = 2, pattern = "a.*.miui.com", owner = "xiaomi", class = "core" }"#, "not a host name"),
-        (r#"{ id = 2, pattern = "a-{b,c}.miui.com", owner = "xiaomi", class = "core" }"#, "not a host name"),
-        (r#"{ id = 2, pattern = "*", owner = "xiaomi", class = "core" }"#, "not a host name"),
-        (r#"{ id = 2, pattern = "a.miui.com", owner = "xiaomi", class = "core", edge = "x" }"#, "edge"),
-        (r#"{ id = 2, pattern = "health.hicloud.com", owner = "huawei", class = "core" }"#, "sensitive"),
-        (r#"{ id = 2, pattern = "pay.samsung.com", owner = "samsung", class = "core" }"#, "sensitive"),
-        (r#"{ id = 2, pattern = "eu-wallet.mi.com", owner = "xiaomi", class = "core" }"#, "sensitive"),
-        (r#"{ id = 2, pattern = "storesearch.mi.com", owner = "xiaomi", class = "core" }"#, "sensitive"),
+        (
+            r#"{ id = 2, pattern = "*.com", owner = "xiaomi", class = "core" }"#,
+            "not a host name",
+        ),
+        (
+            r#"{ id = 2, pattern = "*.com.cn", owner = "vivo", class = "core" }"#,
+            "public suffix",
+        ),
+        (
+            r#"{ id = 2, pattern = "*.googleapis.com", owner = "google", class = "platform" }"#,
+            "public suffix",
+        ),
+        (
+            r#"{ id = 2, pattern = "*.mi.com", owner = "nobody", class = "core" }"#,
+            "neither a vendor",
+        ),
+        (
+            r#"{ id = 2, pattern = "*.hicloud.com", owner = "xiaomi", class = "core" }"#,
+            "outside",
+        ),
+        (
+            r#"{ id = 2, pattern = "notmiui.com", owner = "xiaomi", class = "core" }"#,
+            "outside",
+        ),
+        (
+            r#"{ id = 2, pattern = "a.miui.com", owner = "xiaomi", class = "other" }"#,
+            "class is none",
+        ),
+        (
+            r#"{ id = 2, pattern = "a.facebook.com", owner = "meta", class = "core" }"#,
+            "belong to a vendor",
+        ),
+        (
+            r#"{ id = 2, pattern = "A.miui.com", owner = "xiaomi", class = "core" }"#,
+            "lower case",
+        ),
+        (
+            r#"{ id = 2, pattern = "a.miui.com.", owner = "xiaomi", class = "core" }"#,
+            "dot at the end",
+        ),
+        (
+            r#"{ id = 2, pattern = "a.*.miui.com", owner = "xiaomi", class = "core" }"#,
+            "not a host name",
+        ),
+        (
+            r#"{ id = 2, pattern = "a-{b,c}.miui.com", owner = "xiaomi", class = "core" }"#,
+            "not a host name",
+        ),
+        (
+            r#"{ id = 2, pattern = "*", owner = "xiaomi", class = "core" }"#,
+            "not a host name",
+        ),
+        (
+            r#"{ id = 2, pattern = "a.miui.com", owner = "xiaomi", class = "core", edge = "x" }"#,
+            "edge",
+        ),
+        (
+            r#"{ id = 2, pattern = "health.hicloud.com", owner = "huawei", class = "core" }"#,
+            "sensitive",
+        ),
+        (
+            r#"{ id = 2, pattern = "pay.samsung.com", owner = "samsung", class = "core" }"#,
+            "sensitive",
+        ),
+        (
+            r#"{ id = 2, pattern = "eu-wallet.mi.com", owner = "xiaomi", class = "core" }"#,
+            "sensitive",
+        ),
+        (
+            r#"{ id = 2, pattern = "storesearch.mi.com", owner = "xiaomi", class = "core" }"#,
+            "sensitive",
+        ),
     ] {
         let refusal = read_endpoints(row).expect_err(row);
-        assert!(refusal.starts_with("data/endpoints.toml, line 6: "), "{refusal}");
+        assert!(
+            refusal.starts_with("data/endpoints.toml, line 6: "),
+            "{refusal}"
+        );
         assert!(refusal.contains(why), "{row}: {refusal}");
     }
     // What TOML itself refuses keeps TOML's line.
-    let refusal = read_endpoints(r#"{ id = 2, pattern = "a.miui.com", kind = 1 }"#).expect_err("unknown");
+    let refusal =
+        read_endpoints(r#"{ id = 2, pattern = "a.miui.com", kind = 1 }"#).expect_err("unknown");
     assert!(refusal.contains("line 6"), "{refusal}");
 }
 
@@ -87,16 +154,37 @@ fn bad_endpoint_rows_are_refused_with_their_line() {
 fn owners_are_checked_like_vendors() {
     let vendors = vendors::read(VENDORS).expect("the vendors compile");
     for (owner, why) in [
-        (r#"{ id = "xiaomi", name = "X", country = "CN", domains = [] }"#, "stands twice"),
-        (r#"{ id = "Meta", name = "M", country = "US", domains = [] }"#, "is not one"),
-        (r#"{ id = "meta", name = "M", country = "usa", domains = [] }"#, "country"),
-        (r#"{ id = "meta", name = "M", country = "US", domains = ["co.uk"] }"#, "registrable"),
-        (r#"{ id = "meta", name = "M", country = "US", domains = ["a.facebook.com"] }"#, "registrable"),
-        (r#"{ id = "meta", name = "M", country = "US", domains = ["miui.com"] }"#, "two owners"),
+        (
+            r#"{ id = "xiaomi", name = "X", country = "CN", domains = [] }"#,
+            "stands twice",
+        ),
+        (
+            r#"{ id = "Meta", name = "M", country = "US", domains = [] }"#,
+            "is not one",
+        ),
+        (
+            r#"{ id = "meta", name = "M", country = "usa", domains = [] }"#,
+            "country",
+        ),
+        (
+            r#"{ id = "meta", name = "M", country = "US", domains = ["co.uk"] }"#,
+            "registrable",
+        ),
+        (
+            r#"{ id = "meta", name = "M", country = "US", domains = ["a.facebook.com"] }"#,
+            "registrable",
+        ),
+        (
+            r#"{ id = "meta", name = "M", country = "US", domains = ["miui.com"] }"#,
+            "two owners",
+        ),
     ] {
         let text = format!("version = 1\nowner = [\n{owner}\n]\nedge = []\nendpoint = []\n");
         let refusal = endpoints::read(&text, &vendors).err().expect(owner);
-        assert!(refusal.starts_with("data/endpoints.toml, line 3: "), "{refusal}");
+        assert!(
+            refusal.starts_with("data/endpoints.toml, line 3: "),
+            "{refusal}"
+        );
         assert!(refusal.contains(why), "{owner}: {refusal}");
     }
 }
@@ -125,7 +213,11 @@ fn bad_vendor_rows_are_refused_with_their_line() {
         ("country = \"US\"", "country = \"us\"", "country"),
         ("[\"acme.com\"]", "[\"com\"]", "'com'"),
         ("[\"acme.com\"]", "[\"www.acme.com\"]", "registrable"),
-        ("[\"acme.com\"]", "[\"acme.com\", \"acme.com\"]", "two owners"),
+        (
+            "[\"acme.com\"]",
+            "[\"acme.com\", \"acme.com\"]",
+            "two owners",
+        ),
         ("push.acme.com", "push.acme.net", "outside"),
         ("\"phones\"", "\"routers\"", "none of phones"),
         ("\"acme #*\"", "\"*\"", "not a pattern"),
@@ -134,7 +226,10 @@ fn bad_vendor_rows_are_refused_with_their_line() {
     ] {
         let text = VENDOR.replace(good, bad);
         let refusal = vendors::read(&text).err().expect(bad);
-        assert!(refusal.starts_with("data/vendors.toml, line 3: "), "{refusal}");
+        assert!(
+            refusal.starts_with("data/vendors.toml, line 3: "),
+            "{refusal}"
+        );
         assert!(refusal.contains(why), "{bad}: {refusal}");
     }
 }

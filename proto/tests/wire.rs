@@ -3,9 +3,7 @@
 //! `PHONEHOME_UPDATE_GOLDEN=1 cargo test -p phonehome-proto` rewrites the golden files; until v1 is
 //! frozen that needs a decision record, afterwards it is forbidden.
 
-use phonehome_proto::batch::{
-    AgentVersion, Batch, BatchHeader, Coverage, Loss, NotABatch, Source,
-};
+use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, NotABatch, Source};
 use phonehome_proto::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
 use phonehome_proto::consent::{Consent, ConsentScope};
 use phonehome_proto::endpoint::{ENDPOINT_LIST_VERSION, EndpointId};
@@ -133,13 +131,8 @@ proptest! {
     #[test]
     fn unknown_fields_are_refused(batch in any_batch(), field in 10_u32..2_000, value: u8) {
         let mut payload = encode::batch(&batch);
-        let mut tag = (field << 3, Vec::new());
-        while tag.0 >= 0x80 {
-            tag.1.push((tag.0 & 0x7f) as u8 | 0x80);
-            tag.0 >>= 7;
-        }
-        tag.1.push(tag.0 as u8);
-        payload.extend(tag.1);
+        let key = prost::encoding::WireType::Varint;
+        prost::encoding::encode_key(field, key, &mut payload);
         payload.push(value & 0x7f);
         prop_assert_eq!(decode::batch(&payload), Err(Reject::NotCanonical));
     }
@@ -160,7 +153,10 @@ fn sample_observation(endpoint: &str, prefix: Prefix, rtt_ms: u32) -> Observatio
         service: Service::Tls,
         named_by: NamedBy::Sni,
     };
-    let rtt = Rtt { min: RttStep::from_ms(rtt_ms).expect("a step"), samples: RttSamples::FiveOrMore };
+    let rtt = Rtt {
+        min: RttStep::from_ms(rtt_ms).expect("a step"),
+        samples: RttSamples::FiveOrMore,
+    };
     let volumes = [12, 4_096, 70_000].map(Magnitude::of);
     Observation::new(key, volumes, VolumeTrust::Exact, Some(rtt)).expect("keeps the rules")
 }
@@ -172,10 +168,17 @@ fn sample_batch() -> Batch {
         home: sample_key().public().home(),
         batch_id: BatchId::new([0x33; 16]),
         day: Day::new(20_770).expect("in range"),
-        agent_version: AgentVersion { major: 0, minor: 1, patch: 0 },
+        agent_version: AgentVersion {
+            major: 0,
+            minor: 1,
+            patch: 0,
+        },
         endpoint_list_version: 1,
     };
-    let row = CensusRow { phones: PhoneCount::Two, unnamed: UnnamedShare::Below10 };
+    let row = CensusRow {
+        phones: PhoneCount::Two,
+        unnamed: UnnamedShare::Below10,
+    };
     let census = Census {
         rows: BTreeMap::from([((xiaomi, Basis::Declared), row)]),
         unidentified: Some(PhoneCount::One),
@@ -186,7 +189,11 @@ fn sample_batch() -> Batch {
     };
     let observations = vec![
         sample_observation("sa.api.intl.miui.com", Prefix::V4([161, 117, 71]), 120),
-        sample_observation("sa.api.intl.miui.com", Prefix::V6([0x24, 0x08, 0x40, 0, 0x10, 0]), 150),
+        sample_observation(
+            "sa.api.intl.miui.com",
+            Prefix::V6([0x24, 0x08, 0x40, 0, 0x10, 0]),
+            150,
+        ),
     ];
     Batch::new(header, census, coverage, observations).expect("keeps the rules")
 }
@@ -207,7 +214,10 @@ fn sample_manifest() -> Manifest {
             request_bytes_max: 4_194_304,
             skew_seconds_max: 300,
         },
-        retention: Retention { accept_days: 4, destroy_days: 7 },
+        retention: Retention {
+            accept_days: 4,
+            destroy_days: 7,
+        },
         accepted_types: vec![PayloadType::Batch, PayloadType::Enrol],
         endpoint_list_versions: vec![1],
         privacy_label: "Weeks, not moments; shares, not homes.".to_owned(),
@@ -226,7 +236,9 @@ fn sample_receipt() -> Receipt {
 }
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/v1").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("golden/v1")
+        .join(name);
     if std::env::var_os("PHONEHOME_UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, bytes).expect("the golden folder can be written");
     }
@@ -255,7 +267,10 @@ fn golden_bytes_decode_and_encode_the_same() {
         consent_hash: Hash::of(b"consent"),
     };
     let bytes = encode::enrolment(&enrolment);
-    assert_eq!(decode::enrolment(&golden("enrolment.bin", &bytes)), Ok(enrolment));
+    assert_eq!(
+        decode::enrolment(&golden("enrolment.bin", &bytes)),
+        Ok(enrolment)
+    );
 
     let consent = Consent {
         text_hash: Hash::of(b"text"),
@@ -266,7 +281,10 @@ fn golden_bytes_decode_and_encode_the_same() {
     assert_eq!(decode::consent(&golden("consent.bin", &bytes)), Ok(consent));
 
     let manifest = encode::manifest(&sample_manifest());
-    assert_eq!(decode::manifest(&golden("manifest.bin", &manifest)), Ok(sample_manifest()));
+    assert_eq!(
+        decode::manifest(&golden("manifest.bin", &manifest)),
+        Ok(sample_manifest())
+    );
 
     let clock = ClockStatement {
         nonce: [5; 16],
@@ -277,7 +295,10 @@ fn golden_bytes_decode_and_encode_the_same() {
     assert_eq!(decode::clock(&golden("clock.bin", &bytes)), Ok(clock));
 
     let bytes = encode::receipt(&sample_receipt());
-    assert_eq!(decode::receipt(&golden("receipt.bin", &bytes)), Ok(sample_receipt()));
+    assert_eq!(
+        decode::receipt(&golden("receipt.bin", &bytes)),
+        Ok(sample_receipt())
+    );
 }
 
 // === rules ===
@@ -288,9 +309,18 @@ fn collectors_may_say_more_homes_may_not() {
         bytes.extend([0xf8, 0x07, 1]); // field 127, varint 1
         bytes
     };
-    assert_eq!(decode::manifest(&more(encode::manifest(&sample_manifest()))), Ok(sample_manifest()));
-    assert_eq!(decode::receipt(&more(encode::receipt(&sample_receipt()))), Ok(sample_receipt()));
-    assert_eq!(decode::batch(&more(encode::batch(&sample_batch()))), Err(Reject::NotCanonical));
+    assert_eq!(
+        decode::manifest(&more(encode::manifest(&sample_manifest()))),
+        Ok(sample_manifest())
+    );
+    assert_eq!(
+        decode::receipt(&more(encode::receipt(&sample_receipt()))),
+        Ok(sample_receipt())
+    );
+    assert_eq!(
+        decode::batch(&more(encode::batch(&sample_batch()))),
+        Err(Reject::NotCanonical)
+    );
 }
 
 #[test]
@@ -304,7 +334,10 @@ fn other_spellings_of_the_same_batch_are_refused() {
     let mut twice = batch.clone();
     twice.extend_from_slice(&batch);
     assert!(decode::batch(&twice).is_err());
-    assert_eq!(decode::batch(&vec![0; limits::PAYLOAD_BYTES_MAX + 1]), Err(Reject::TooLarge));
+    assert_eq!(
+        decode::batch(&vec![0; limits::PAYLOAD_BYTES_MAX + 1]),
+        Err(Reject::TooLarge)
+    );
 }
 
 #[test]
@@ -314,7 +347,10 @@ fn numbers_off_the_lists_are_malformed() {
     let refused = |alter: &dyn Fn(&mut v1::Batch)| {
         let mut altered = message.clone();
         alter(&mut altered);
-        assert_eq!(decode::batch(&prost::Message::encode_to_vec(&altered)), Err(Reject::Malformed));
+        assert_eq!(
+            decode::batch(&prost::Message::encode_to_vec(&altered)),
+            Err(Reject::Malformed)
+        );
     };
     refused(&|b| b.observations[0].vendor = 0);
     refused(&|b| b.observations[0].vendor = 200);
@@ -348,10 +384,18 @@ fn a_batch_has_a_bound() {
         .collect();
     let make = |n: usize| {
         let (header, census) = (sample.header().clone(), sample.census().clone());
-        Batch::new(header, census, sample.coverage().clone(), many[..n].to_vec())
+        Batch::new(
+            header,
+            census,
+            sample.coverage().clone(),
+            many[..n].to_vec(),
+        )
     };
     let full = make(limits::BATCH_OBSERVATIONS_MAX).expect("just fits");
     assert!(encode::batch(&full).len() <= limits::PAYLOAD_BYTES_MAX);
-    assert_eq!(make(limits::BATCH_OBSERVATIONS_MAX + 1), Err(NotABatch::TooManyObservations));
+    assert_eq!(
+        make(limits::BATCH_OBSERVATIONS_MAX + 1),
+        Err(NotABatch::TooManyObservations)
+    );
     let _ = ENDPOINT_LIST_VERSION;
 }

@@ -1,0 +1,334 @@
+//! The command line: words to commands, and nothing else.
+//!
+//! Names, flags and output fields are a contract. [`command`] gives the definition, from which help
+//! is made; [`Arguments::run`] calls the one function of `run` that does the work.
+
+use crate::device::DeviceTag;
+use crate::run::inspect::{Format as Rows, Inspect};
+use crate::run::status::Format as Document;
+use crate::run::{self, Environment, Failure, household, replay::Replay};
+use crate::state::DeviceName;
+use crate::uplink::CollectorUrl;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use phonehome_proto::enrolment::Invite;
+use phonehome_proto::vendor::Vendor;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Watches which servers the phones of a home contact, and reports a signed daily summary to a
+/// collector - if the household wants it to.
+///
+/// Nothing is observed and nothing is sent before the household has agreed (consent grant), allowed
+/// devices by name (device allow), and turned sending on (send on). Looking at your own capture files
+/// needs none of this and sends nothing.
+#[derive(Debug, Parser)]
+#[command(name = "phonehome-agent", version, verbatim_doc_comment)]
+pub struct Arguments {
+    /// Folder that holds this home's key, decisions and waiting batches
+    /// [default: $XDG_STATE_HOME/phonehome or ~/.local/state/phonehome]
+    #[arg(long, global = true, value_name = "DIR", verbatim_doc_comment)]
+    pub state: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what a capture shows: one row per flow from a phone to a server
+    Inspect(InspectArguments),
+    /// Show who is on the network in a capture, and how that is known
+    Devices(DevicesArguments),
+    /// Join the collector that gave you this invite
+    Enrol {
+        /// The invite, phonehome://HOST:PORT/#KEY.TOKEN
+        invite: Invite,
+    },
+    /// Read the consent text, or agree to it
+    #[command(subcommand)]
+    Consent(ConsentCommand),
+    /// Decide which devices of the household are observed
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Turn sending on or off
+    Send {
+        /// Whether batches are sent
+        switch: Switch,
+    },
+    /// Show the key this home is known by
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Show exactly what would be sent: of capture files, or of what waits in the spool
+    Preview(PreviewArguments),
+    /// Read capture files, send the signed batches, print the receipts
+    ///
+    /// Every gate must be open. A file replayed twice is reported twice.
+    Replay(ReplayArguments),
+    /// Show where this home stands
+    Status {
+        /// How it is written
+        #[arg(long, value_enum, default_value = "table")]
+        format: DocumentWord,
+    },
+}
+
+#[derive(Debug, Args)]
+struct InspectArguments {
+    /// Capture files, pcap or pcapng
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Also show devices that are not known to be phones, and flows between any two hosts
+    #[arg(long)]
+    all: bool,
+    /// How rows are written
+    #[arg(long, value_enum, default_value = "table")]
+    format: RowsWord,
+    /// A country database in MaxMind's format, for the country column
+    #[arg(long, value_name = "MMDB")]
+    geo: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct DevicesArguments {
+    /// Capture files, pcap or pcapng
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How rows are written
+    #[arg(long, value_enum, default_value = "table")]
+    format: RowsWord,
+}
+
+#[derive(Debug, Args)]
+struct PreviewArguments {
+    /// Capture files, pcap or pcapng; without any, what waits in the spool is shown
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How batches are written; json is one array with an object for each batch
+    #[arg(long, value_enum, default_value = "table")]
+    format: DocumentWord,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// Capture files, pcap or pcapng; without any, only what waits in the spool is sent
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Where the collector is, https://HOST:PORT; it must hold the key you enrolled with
+    #[arg(long, value_name = "URL")]
+    collector: CollectorUrl,
+    /// Enrol with this invite first, if this home is not enrolled yet
+    #[arg(long, value_name = "INVITE")]
+    invite: Option<Invite>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConsentCommand {
+    /// Show the consent text; with --yes, agree to it
+    Grant {
+        /// We have read the text, and agree
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show the consent text, and whether you agreed to it
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeviceCommand {
+    /// List the devices you have decided about
+    List,
+    /// Observe a device; its holder must have agreed
+    Allow {
+        /// The device's tag, as "phonehome-agent devices" shows it
+        tag: DeviceTag,
+        /// What you call the device; the name stays in this home
+        #[arg(long)]
+        name: DeviceName,
+        /// The maker of the phone, if its holder says so
+        #[arg(long, value_parser = vendor)]
+        vendor: Option<Vendor>,
+    },
+    /// Do not observe a device
+    Deny {
+        /// The device's tag, as "phonehome-agent devices" shows it
+        tag: DeviceTag,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Print the public key, 64 hexadecimal digits
+    Show,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RowsWord {
+    Table,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DocumentWord {
+    Table,
+    Json,
+}
+
+/// The definition of the command line.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+impl Arguments {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn run(
+        self,
+        environment: &mut Environment,
+        out: &mut (dyn Write + Send),
+        err: &mut (dyn Write + Send),
+    ) -> Result<(), Failure> {
+        match self.command {
+            Command::Inspect(InspectArguments {
+                files,
+                all,
+                format,
+                geo,
+            }) => {
+                let request = Inspect {
+                    files,
+                    all,
+                    format: format.into(),
+                    geo,
+                };
+                run::inspect::run(environment, &request, out, err)
+            }
+            Command::Devices(DevicesArguments { files, format }) => {
+                run::devices::devices(environment, &files, format.into(), out, err)
+            }
+            Command::Enrol { invite } => {
+                run::enrol::enrol(environment, &invite, None, out, err).await
+            }
+            Command::Consent(ConsentCommand::Grant { yes }) => {
+                household::consent_grant(environment, yes, out)
+            }
+            Command::Consent(ConsentCommand::Show) => household::consent_show(environment, out),
+            Command::Device(DeviceCommand::List) => household::device_list(environment, out, err),
+            Command::Device(DeviceCommand::Allow { tag, name, vendor }) => {
+                household::device_allow(environment, tag, name, vendor, out)
+            }
+            Command::Device(DeviceCommand::Deny { tag }) => {
+                household::device_deny(environment, tag, out)
+            }
+            Command::Send { switch } => {
+                household::send(environment, matches!(switch, Switch::On), out)
+            }
+            Command::Key(KeyCommand::Show) => household::key_show(environment, out),
+            Command::Preview(PreviewArguments { files, format }) => {
+                run::preview::preview(environment, &files, format.into(), out, err)
+            }
+            Command::Replay(ReplayArguments {
+                files,
+                collector,
+                invite,
+            }) => {
+                let request = Replay {
+                    files,
+                    collector,
+                    invite,
+                };
+                run::replay::replay(environment, &request, out, err)
+                    .await
+                    .map(drop)
+            }
+            Command::Status { format } => run::status::status(environment, format.into(), out),
+        }
+    }
+}
+
+impl From<RowsWord> for Rows {
+    fn from(word: RowsWord) -> Self {
+        match word {
+            RowsWord::Table => Self::Table,
+            RowsWord::Jsonl => Self::Jsonl,
+        }
+    }
+}
+
+impl From<DocumentWord> for Document {
+    fn from(word: DocumentWord) -> Self {
+        match word {
+            DocumentWord::Table => Self::Table,
+            DocumentWord::Json => Self::Json,
+        }
+    }
+}
+
+fn vendor(id: &str) -> Result<Vendor, String> {
+    Vendor::from_id(id).ok_or_else(|| {
+        let known = Vendor::all().map(Vendor::id).collect::<Vec<_>>().join(" ");
+        format!("the vendors known are {known}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_contracts_command_lines_are_understood() {
+        let invite = format!(
+            "phonehome://127.0.0.1:4317/#{}.{}",
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+            "0".repeat(32)
+        );
+        let replay = format!("replay a.pcap --collector https://c.example:1 --invite {invite}");
+        for line in [
+            "inspect a.pcap b.pcapng --all --format jsonl --geo c.mmdb",
+            "devices a.pcap --format jsonl --state s",
+            &format!("enrol {invite}"),
+            "consent grant",
+            "consent grant --yes",
+            "consent show",
+            "device list",
+            "device allow 0123abcd --name Ana --vendor xiaomi",
+            "device deny 0123abcd",
+            "send on",
+            "--state s send off",
+            "key show",
+            "preview",
+            "preview a.pcap --format json",
+            &replay,
+            "status --format json",
+        ] {
+            let words = std::iter::once("phonehome-agent").chain(line.split(' '));
+            assert!(Arguments::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in [
+            "",
+            "inspect",
+            "replay a.pcap",
+            "device allow x --name n",
+            "send maybe",
+            "device allow 0123abcd --name n --vendor nokia",
+            "enrol phonehome://x",
+            "run",
+        ] {
+            let words = std::iter::once("phonehome-agent").chain(line.split_whitespace());
+            let code = Arguments::try_parse_from(words).map_err(|error| error.exit_code());
+            assert_eq!(code.err(), Some(2), "{line}");
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Devices: who is on the home's side of the network.
+//!
+//! Takes [`Packet`]s and the names that devices ask for, gives each device a [`DeviceId`], a local
+//! [`DeviceTag`] and a [`Verdict`]. One table is one world: the devices of one capture file, or of
+//! one home's network.
+//!
+//! Promises:
+//! 1. The MAC address dies here. Nothing this module gives holds one, but for its first three bytes
+//!    in [`DeviceRow`], which are for the holder's own eyes.
+//! 2. A device is known by its MAC address, or, where the link layer has none, by its IP address.
+//!    Which address belongs to which device is learnt from packets a device sent from inside the
+//!    home, and from DHCP, per VLAN; the latest word counts, so ask while the flow is young.
+//! 3. A router is no device of a household: whatever sends packets of several public addresses into
+//!    the home forwards them, is [`Verdict::is_phone`] = false, and nobody beyond it is taken for it.
+//! 4. Memory is bounded by [`DEVICES_MAX`], [`BINDINGS_MAX`] and [`DAYS_MAX`]; what does not fit is
+//!    counted as [`Shed`].
+
+mod forwards;
+mod tag;
+
+pub use tag::{DeviceTag, NotATag};
+
+use crate::evidence::{Evidence, Verdict};
+use crate::packet::dhcp::MessageKind;
+use crate::packet::{MacAddr, Packet, Segment};
+use crate::tally::{Tally, reasons};
+use forwards::Forwards;
+use phonehome_proto::census::Basis;
+use phonehome_proto::net::Scope;
+use phonehome_proto::time::Day;
+use phonehome_proto::vendor::Vendor;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use tag::Tagger;
+
+/// A device of one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(u16);
+
+/// Whether a device has a MAC address, and whose doing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MacKind {
+    /// Given by a maker.
+    Global,
+    /// Made up by the device, as phones do by default.
+    Randomised,
+    /// The link layer has none, or not the device's.
+    None,
+}
+
+/// A device as the `devices` view shows it, to its holder only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceRow {
+    /// The local tag.
+    pub device: DeviceTag,
+    /// Whether it has a MAC address, and whose doing it is.
+    pub mac_kind: MacKind,
+    /// The first three bytes of the MAC address.
+    pub mac_prefix: Option<[u8; 3]>,
+    /// What is known of it.
+    pub verdict: Verdict,
+}
+
+reasons! {
+    /// What a bound has cost.
+    pub enum Shed {
+        /// A packet of a device that was not taken up, because the table was full.
+        DeviceRefused = "device_refused",
+        /// An address that was not remembered, because there were too many.
+        BindingRefused = "binding_refused",
+        /// A day on which a device was present that was not remembered.
+        DayRefused = "day_refused",
+    }
+}
+
+/// Everyone on the home's side of one network.
+pub struct DeviceTable {
+    tagger: Tagger,
+    devices: Vec<Device>,
+    by_mac: BTreeMap<MacAddr, DeviceId>,
+    /// Who has an address now, per VLAN.
+    by_address: BTreeMap<(Option<u16>, IpAddr), DeviceId>,
+    declared: BTreeMap<DeviceTag, Vendor>,
+    shed: Tally<Shed>,
+}
+
+struct Device {
+    tag: DeviceTag,
+    mac: Option<MacAddr>,
+    evidence: Evidence,
+    forwards: Forwards,
+    days: BTreeSet<Day>,
+}
+
+/// Devices of one table. A home has dozens; a further one is refused.
+pub const DEVICES_MAX: usize = 1_024;
+
+/// Addresses of one table: a phone has one IPv4 address and a handful of IPv6 ones at a time.
+pub const BINDINGS_MAX: usize = 8_192;
+
+/// Days remembered of a device; a further one is refused.
+pub const DAYS_MAX: usize = 366;
+
+// === impl DeviceTable ===
+
+impl DeviceTable {
+    /// An empty table whose tags are made under this secret.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self {
+            tagger: Tagger::new(secret),
+            devices: Vec::new(),
+            by_mac: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            declared: BTreeMap::new(),
+            shed: Tally::new(),
+        }
+    }
+
+    /// The holder of a device says whose phone it is.
+    pub fn declare(&mut self, tag: DeviceTag, vendor: Vendor) {
+        self.declared.insert(tag, vendor);
+    }
+
+    /// Learns from a packet. Gives the device that sent it, if one of the home's did.
+    pub fn handle_packet(&mut self, packet: &Packet<'_>) -> Option<DeviceId> {
+        self.handle_dhcp(packet);
+        let scope = Scope::of(packet.source);
+        let lives_here = may_live_here(packet, scope);
+        let vlan = packet.link.vlan;
+        let id = match packet.link.source.filter(|mac| mac.is_station()) {
+            Some(mac) => self.take_up_mac(mac)?,
+            None if lives_here => self.take_up_address(vlan, packet.source)?,
+            None => return None,
+        };
+        let forwards = &mut self.device_mut(id).forwards;
+        forwards.handle_sender(packet.source, scope, packet.destination);
+        if !lives_here || forwards.is_router() && scope != Scope::Private {
+            return None;
+        }
+        self.note_presence(id, packet);
+        // A device without an address yet is asking for one.
+        if !packet.source.is_unspecified() {
+            self.bind(vlan, packet.source, id);
+            self.device_mut(id).evidence.handle_packet(packet);
+        }
+        Some(id)
+    }
+
+    /// Learns that a device asked for a server by this name (lower case, no dot at the end): in a DNS
+    /// question of its own, or in a hello.
+    pub fn handle_name(&mut self, id: DeviceId, name: &str) {
+        self.device_mut(id).evidence.handle_name(name);
+    }
+
+    /// The device that has this address, `mac` being the station that sends its packets, if the link
+    /// layer has such. Nobody, if that station is a router and the address is not known otherwise.
+    #[must_use]
+    pub fn device_of(
+        &self,
+        vlan: Option<u16>,
+        address: IpAddr,
+        mac: Option<MacAddr>,
+    ) -> Option<DeviceId> {
+        let by_mac = mac
+            .filter(|mac| mac.is_station())
+            .and_then(|mac| self.by_mac.get(&mac).copied())
+            .filter(|id| !self.device(*id).forwards.is_router());
+        by_mac.or_else(|| {
+            let id = self.by_address.get(&(vlan, address)).copied()?;
+            let is_beyond =
+                self.device(id).forwards.is_router() && Scope::of(address) != Scope::Private;
+            (!is_beyond).then_some(id)
+        })
+    }
+
+    /// The local tag of a device.
+    #[must_use]
+    pub fn tag(&self, id: DeviceId) -> DeviceTag {
+        self.device(id).tag
+    }
+
+    /// What is known of a device by now.
+    #[must_use]
+    pub fn verdict(&self, id: DeviceId) -> Verdict {
+        let device = self.device(id);
+        let mut verdict = Verdict::of(&device.evidence, self.declared.get(&device.tag).copied());
+        if device.forwards.is_router() && verdict.basis() != Some(Basis::Declared) {
+            verdict.is_phone = Some(false);
+        }
+        verdict
+    }
+
+    /// What is known of every device by now.
+    #[must_use]
+    pub fn verdicts(&self) -> BTreeMap<DeviceTag, Verdict> {
+        self.ids()
+            .map(|id| (self.tag(id), self.verdict(id)))
+            .collect()
+    }
+
+    /// The UTC days on which a device was seen to send something of its own.
+    pub fn days(&self, id: DeviceId) -> impl Iterator<Item = Day> + '_ {
+        self.device(id).days.iter().copied()
+    }
+
+    /// Every device on the home's side, routers too, in the order they appeared.
+    pub fn ids(&self) -> impl Iterator<Item = DeviceId> + '_ {
+        (0..).map(DeviceId).zip(&self.devices).map(|(id, _)| id)
+    }
+
+    /// A device as its holder may see it.
+    #[must_use]
+    pub fn row(&self, id: DeviceId) -> DeviceRow {
+        let device = self.device(id);
+        DeviceRow {
+            device: device.tag,
+            mac_kind: match device.mac {
+                Some(mac) if mac.is_local() => MacKind::Randomised,
+                Some(_) => MacKind::Global,
+                None => MacKind::None,
+            },
+            mac_prefix: device.mac.map(MacAddr::prefix),
+            verdict: self.verdict(id),
+        }
+    }
+
+    /// What bounds have cost.
+    #[must_use]
+    pub const fn shed(&self) -> &Tally<Shed> {
+        &self.shed
+    }
+
+    /// DHCP speaks of the device by its own address, whoever passes the message on.
+    fn handle_dhcp(&mut self, packet: &Packet<'_>) {
+        let Some(message) = packet.dhcp() else { return };
+        let Some(mac) = message.client.filter(|mac| mac.is_station()) else {
+            return;
+        };
+        let Some(id) = self.take_up_mac(mac) else {
+            return;
+        };
+        let has_address = message.kind == Some(MessageKind::Ack) || message.is_from_client();
+        if has_address && !message.address.is_unspecified() {
+            self.bind(packet.link.vlan, message.address.into(), id);
+        }
+        self.device_mut(id).evidence.handle_dhcp(&message);
+    }
+
+    fn take_up_mac(&mut self, mac: MacAddr) -> Option<DeviceId> {
+        if let Some(id) = self.by_mac.get(&mac) {
+            return Some(*id);
+        }
+        let tag = self.tagger.of_mac(mac);
+        let id = self.take_up(tag, Some(mac))?;
+        self.by_mac.insert(mac, id);
+        Some(id)
+    }
+
+    fn take_up_address(&mut self, vlan: Option<u16>, address: IpAddr) -> Option<DeviceId> {
+        if let Some(id) = self.by_address.get(&(vlan, address)) {
+            return Some(*id);
+        }
+        if address.is_unspecified() || self.by_address.len() >= BINDINGS_MAX {
+            return None;
+        }
+        let tag = self.tagger.of_address(vlan, address);
+        let id = self.take_up(tag, None)?;
+        self.by_address.insert((vlan, address), id);
+        Some(id)
+    }
+
+    fn take_up(&mut self, tag: DeviceTag, mac: Option<MacAddr>) -> Option<DeviceId> {
+        if self.devices.len() >= DEVICES_MAX {
+            self.shed.add(Shed::DeviceRefused, 1);
+            return None;
+        }
+        let id = DeviceId(u16::try_from(self.devices.len()).expect("DEVICES_MAX is below"));
+        let evidence = mac.map(Evidence::of_mac).unwrap_or_default();
+        self.devices.push(Device {
+            tag,
+            mac,
+            evidence,
+            forwards: Forwards::default(),
+            days: BTreeSet::new(),
+        });
+        Some(id)
+    }
+
+    fn bind(&mut self, vlan: Option<u16>, address: IpAddr, id: DeviceId) {
+        let key = (vlan, address);
+        if self.by_address.len() >= BINDINGS_MAX && !self.by_address.contains_key(&key) {
+            self.shed.add(Shed::BindingRefused, 1);
+            return;
+        }
+        self.by_address.insert(key, id);
+    }
+
+    fn note_presence(&mut self, id: DeviceId, packet: &Packet<'_>) {
+        let Some(day) = packet.time.day() else { return };
+        let days = &mut self.device_mut(id).days;
+        if days.len() < DAYS_MAX {
+            days.insert(day);
+        } else if !days.contains(&day) {
+            self.shed.add(Shed::DayRefused, 1);
+        }
+    }
+
+    fn device(&self, id: DeviceId) -> &Device {
+        &self.devices[usize::from(id.0)]
+    }
+
+    fn device_mut(&mut self, id: DeviceId) -> &mut Device {
+        &mut self.devices[usize::from(id.0)]
+    }
+}
+
+// Ids are u16.
+const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
+
+/// Whether the sender of a packet can be a device of the home. A private address is inside; a public
+/// one is when it opens something, as a device does that has a public address of its own (IPv6, or a
+/// capture from before the router), and its destination is not private.
+fn may_live_here(packet: &Packet<'_>, scope: Scope) -> bool {
+    match scope {
+        Scope::Private => true,
+        Scope::Special => packet.source.is_unspecified(),
+        Scope::Public | Scope::Documentation => {
+            Scope::of(packet.destination) != Scope::Private && opens(packet)
+        }
+    }
+}
+
+/// Whether a packet opens a conversation, as far as one packet can tell.
+fn opens(packet: &Packet<'_>) -> bool {
+    match packet.segment {
+        Segment::Tcp(segment) => segment.flags.opens(),
+        Segment::Udp { .. } => {
+            packet.destination_port < SERVICE_PORTS_END && packet.source_port >= SERVICE_PORTS_END
+        }
+    }
+}
+
+/// Ports below belong to services (RFC 6335, "system ports").
+const SERVICE_PORTS_END: u16 = 1_024;
+
+// === impl MacKind ===
+
+impl MacKind {
+    /// The word in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Randomised => "randomised",
+            Self::None => "none",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

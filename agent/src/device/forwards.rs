@@ -1,0 +1,57 @@
+//! Whether a station forwards other people's packets.
+
+use phonehome_proto::net::{Prefix, Scope};
+use std::net::IpAddr;
+
+/// What came through a station from beyond the home.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Forwards {
+    /// Public prefixes that packets into the home came from.
+    inbound: Vec<Prefix>,
+    /// Public prefixes that anything came from.
+    senders: Vec<Prefix>,
+    /// Private IPv4 networks that anything came from.
+    inside: Vec<Prefix>,
+}
+
+/// A phone sends from its own addresses only: so many others behind a station make it a router. One
+/// could be a device's own public address, seen from inside.
+const INBOUND_MIN: usize = 2;
+
+/// Without a private address at either end: a device has an IPv4 address and IPv6 prefixes of a
+/// provider or two, a router has the world.
+const SENDERS_MIN: usize = 5;
+
+/// A phone has an address in one network of the home, rarely a second; a router between networks
+/// sends for all of them.
+const INSIDE_MIN: usize = 4;
+
+impl Forwards {
+    /// Notes whom the station sent a packet for.
+    pub(super) fn handle_sender(&mut self, source: IpAddr, scope: Scope, destination: IpAddr) {
+        let prefix = Prefix::of(source);
+        if scope == Scope::Private && source.is_ipv4() {
+            note(&mut self.inside, prefix, INSIDE_MIN);
+        }
+        if scope != Scope::Public {
+            return;
+        }
+        if Scope::of(destination) == Scope::Private {
+            note(&mut self.inbound, prefix, INBOUND_MIN);
+        }
+        note(&mut self.senders, prefix, SENDERS_MIN);
+    }
+
+    /// Whether it forwards.
+    pub(super) const fn is_router(&self) -> bool {
+        self.inbound.len() >= INBOUND_MIN
+            || self.senders.len() >= SENDERS_MIN
+            || self.inside.len() >= INSIDE_MIN
+    }
+}
+
+fn note(prefixes: &mut Vec<Prefix>, prefix: Prefix, enough: usize) {
+    if prefixes.len() < enough && !prefixes.contains(&prefix) {
+        prefixes.push(prefix);
+    }
+}

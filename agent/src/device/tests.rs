@@ -1,0 +1,269 @@
+use super::*;
+use crate::packet::{Link, TcpFlags, TcpSegment};
+use phonehome_proto::time::Timestamp;
+use proptest::prelude::*;
+
+const SECRET: [u8; 32] = [7; 32];
+const PHONE: MacAddr = MacAddr::new([0x04, 0xb1, 0x67, 1, 2, 3]);
+const OTHER: MacAddr = MacAddr::new([0xae, 0x9c, 0xd5, 1, 2, 3]);
+const ROUTER: MacAddr = MacAddr::new([0x00, 0xe0, 0xfc, 9, 9, 9]);
+const NOON: Timestamp = Timestamp::from_seconds(1_700_000_000);
+
+fn address(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn tcp(mac: Option<MacAddr>, source: &str, destination: &str, flags: TcpFlags) -> Packet<'static> {
+    Packet {
+        time: NOON,
+        link: Link {
+            source: mac,
+            destination: None,
+            vlan: None,
+        },
+        source: address(source),
+        destination: address(destination),
+        source_port: 40_000,
+        destination_port: 443,
+        ip_bytes: 60,
+        segment: Segment::Tcp(TcpSegment {
+            seq: 0,
+            ack: 0,
+            flags,
+            payload: b"",
+        }),
+    }
+}
+
+fn syn(mac: Option<MacAddr>, source: &str, destination: &str) -> Packet<'static> {
+    tcp(mac, source, destination, TcpFlags::SYN)
+}
+
+/// A DHCP message of `kind` (option 53) about `mac`, which has or is given `given`.
+fn dhcp_bytes(kind: u8, mac: MacAddr, given: [u8; 4], options: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 236];
+    bytes[0] = if kind == 5 { 2 } else { 1 };
+    bytes[1] = 1;
+    bytes[2] = 6;
+    bytes[16..20].copy_from_slice(&given);
+    bytes[28..34].copy_from_slice(&mac.octets());
+    bytes.extend([99, 130, 83, 99, 53, 1, kind]);
+    bytes.extend(options);
+    bytes.push(255);
+    bytes
+}
+
+fn dhcp<'a>(mac: MacAddr, source: &str, payload: &'a [u8]) -> Packet<'a> {
+    Packet {
+        source_port: 68,
+        destination_port: 67,
+        segment: Segment::Udp { payload },
+        ..tcp(Some(mac), source, "255.255.255.255", TcpFlags::SYN)
+    }
+}
+
+#[test]
+fn a_device_is_its_mac_whatever_its_addresses() {
+    let mut table = DeviceTable::new(&SECRET);
+    let first = table.handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"));
+    assert_eq!(
+        table.handle_packet(&syn(Some(PHONE), "fe80::1", "ff02::fb")),
+        first
+    );
+    assert_eq!(
+        table.handle_packet(&syn(Some(PHONE), "2a02:1::5", "2a00:2::1")),
+        first
+    );
+    for own in ["192.168.1.5", "fe80::1", "2a02:1::5"] {
+        assert_eq!(table.device_of(None, address(own), None), first, "{own}");
+    }
+    let row = table.row(first.expect("a device"));
+    assert_eq!(
+        (row.mac_kind, row.mac_prefix),
+        (MacKind::Global, Some([0x04, 0xb1, 0x67]))
+    );
+    assert_eq!(row.verdict.vendor().map(Vendor::id), Some("xiaomi"));
+    assert_eq!(table.ids().count(), 1);
+    assert_eq!(
+        table.days(first.expect("a device")).collect::<Vec<_>>(),
+        [NOON.day().expect("after 1970")]
+    );
+}
+
+#[test]
+fn without_a_link_layer_a_device_is_its_address() {
+    let mut table = DeviceTable::new(&SECRET);
+    let id = table
+        .handle_packet(&syn(None, "10.0.0.2", "8.8.8.8"))
+        .expect("a device");
+    let row = table.row(id);
+    assert_eq!((row.mac_kind, row.mac_prefix), (MacKind::None, None));
+    assert_eq!(
+        table.handle_packet(&tcp(None, "8.8.8.8", "10.0.0.2", TcpFlags::ACK)),
+        None
+    );
+    assert_eq!(table.ids().collect::<Vec<_>>(), [id]);
+}
+
+#[test]
+fn the_latest_holder_of_an_address_has_it() {
+    let mut table = DeviceTable::new(&SECRET);
+    let first = table.handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"));
+    let second = table.handle_packet(&syn(Some(OTHER), "192.168.1.5", "8.8.8.8"));
+    assert_ne!(first, second);
+    assert_eq!(table.device_of(None, address("192.168.1.5"), None), second);
+    // The station on the link says more than the address.
+    assert_eq!(
+        table.device_of(None, address("192.168.1.5"), Some(PHONE)),
+        first
+    );
+}
+
+#[test]
+fn vlans_are_networks_of_their_own() {
+    let mut table = DeviceTable::new(&SECRET);
+    let tagged = |vlan| Packet {
+        link: Link {
+            source: None,
+            destination: None,
+            vlan,
+        },
+        ..syn(None, "192.168.1.5", "8.8.8.8")
+    };
+    let (one, two) = (
+        table.handle_packet(&tagged(Some(1))),
+        table.handle_packet(&tagged(Some(2))),
+    );
+    assert_ne!(one, two);
+    assert_eq!(table.device_of(Some(2), address("192.168.1.5"), None), two);
+    assert_eq!(table.device_of(None, address("192.168.1.5"), None), None);
+}
+
+#[test]
+fn a_router_is_nobody() {
+    let mut table = DeviceTable::new(&SECRET);
+    let phone = table.handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"));
+    let router = table.handle_packet(&syn(Some(ROUTER), "192.168.1.1", "192.168.1.5"));
+    for server in ["8.8.8.8", "9.9.9.9"] {
+        let answer = tcp(Some(ROUTER), server, "192.168.1.5", TcpFlags::ACK);
+        assert_eq!(table.handle_packet(&answer), None);
+    }
+    let router = router.expect("it has an address of its own");
+    assert_eq!(table.verdict(router).is_phone, Some(false));
+    // Whoever opens something from beyond it is not it.
+    assert_eq!(
+        table.handle_packet(&syn(Some(ROUTER), "203.0.113.7", "198.51.100.1")),
+        None
+    );
+    assert_eq!(
+        table.device_of(None, address("8.8.8.8"), Some(ROUTER)),
+        None
+    );
+    assert_eq!(
+        table.device_of(None, address("192.168.1.5"), Some(PHONE)),
+        phone
+    );
+}
+
+#[test]
+fn stations_that_only_pass_on_are_listed_but_never_present() {
+    let mut table = DeviceTable::new(&SECRET);
+    table.handle_packet(&tcp(Some(ROUTER), "8.8.8.8", "192.168.1.5", TcpFlags::ACK));
+    let [id] = table.ids().collect::<Vec<_>>()[..] else {
+        panic!("one station")
+    };
+    assert_eq!(table.days(id).count(), 0);
+    assert_eq!(table.device_of(None, address("8.8.8.8"), None), None);
+}
+
+#[test]
+fn dhcp_tells_who_a_device_is_and_where() {
+    let mut table = DeviceTable::new(&SECRET);
+    let options = [&[60, 18][..], b"HUAWEI:android:VOG"].concat();
+    let request = dhcp_bytes(3, OTHER, [0; 4], &options);
+    let id = table
+        .handle_packet(&dhcp(OTHER, "0.0.0.0", &request))
+        .expect("a device");
+    assert_eq!(table.verdict(id).vendor().map(Vendor::id), Some("huawei"));
+    // The server's answer passes through the router and is about the phone.
+    let ack = dhcp_bytes(5, OTHER, [192, 168, 1, 77], &[]);
+    table.handle_packet(&Packet {
+        source_port: 67,
+        destination_port: 68,
+        ..dhcp(ROUTER, "192.168.1.1", &ack)
+    });
+    assert_eq!(
+        table.device_of(None, address("192.168.1.77"), None),
+        Some(id)
+    );
+}
+
+#[test]
+fn tags_mean_nothing_under_another_secret() {
+    let tag_under = |secret| {
+        let mut table = DeviceTable::new(&secret);
+        let id = table
+            .handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"))
+            .expect("a device");
+        table.tag(id)
+    };
+    assert_eq!(tag_under(SECRET), tag_under(SECRET));
+    assert_ne!(tag_under(SECRET), tag_under([8; 32]));
+    let text = tag_under(SECRET).to_string();
+    assert_eq!(text.parse(), Ok(tag_under(SECRET)));
+    for wrong in [
+        "",
+        "0123456",
+        "012345678",
+        "0123456G",
+        "ABCDEF01",
+        "+1234567",
+    ] {
+        assert_eq!(wrong.parse::<DeviceTag>(), Err(NotATag), "{wrong}");
+    }
+    assert_eq!(format!("{:?}", tag_under(SECRET)), "DeviceTag(..)");
+}
+
+#[test]
+fn a_full_table_refuses_and_counts() {
+    let mut table = DeviceTable::new(&SECRET);
+    for n in 0..DEVICES_MAX + 5 {
+        let [.., a, b] = u32::try_from(n).expect("small").to_be_bytes();
+        let mac = MacAddr::new([2, 0, 0, 0, a, b]);
+        table.handle_packet(&syn(Some(mac), "192.168.1.5", "8.8.8.8"));
+    }
+    assert_eq!(table.ids().count(), DEVICES_MAX);
+    assert_eq!(table.shed().of(Shed::DeviceRefused), 5);
+}
+
+#[test]
+fn a_declared_router_stays_what_its_holder_says() {
+    let mut table = DeviceTable::new(&SECRET);
+    let id = table
+        .handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"))
+        .expect("a device");
+    table.declare(table.tag(id), Vendor::from_id("vivo").expect("listed"));
+    let verdict = table.verdict(id);
+    assert_eq!(verdict.basis(), Some(Basis::Declared));
+    assert_eq!(table.verdicts().get(&table.tag(id)), Some(&verdict));
+}
+
+proptest! {
+    /// Whatever comes, the table stays within its bounds and answers.
+    #[test]
+    fn arbitrary_senders_are_answered(
+        senders in proptest::collection::vec((any::<[u8; 6]>(), any::<[u8; 4]>(), any::<[u8; 4]>()), 0..200),
+    ) {
+        let mut table = DeviceTable::new(&SECRET);
+        for (mac, source, destination) in senders {
+            let mut packet = syn(Some(MacAddr::new(mac)), "0.0.0.0", "0.0.0.0");
+            packet.source = source.into();
+            packet.destination = destination.into();
+            if let Some(id) = table.handle_packet(&packet) {
+                prop_assert!(table.ids().any(|known| known == id));
+                table.row(id);
+            }
+            table.device_of(None, packet.source, packet.link.source);
+        }
+    }
+}

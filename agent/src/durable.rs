@@ -1,0 +1,158 @@
+//! Files that are whole or absent.
+//!
+//! Takes a path and bytes. When [`write`] returns, the bytes are on the disk under that name; a
+//! crash at any moment leaves the old file or the new one, never a part of either. What a crash can
+//! leave besides is one temporary file, which [`sweep`] removes and nobody ever reads. Files are of
+//! mode 0600 and new folders of mode 0700: what stands in them is the household's.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// How a file is called until it is whole.
+const UNFINISHED: &str = ".unfinished";
+
+/// Writes a file of mode 0600: beside its place, synced, then renamed onto it.
+///
+/// # Errors
+/// Whatever the disk says; the old file, if there was one, still stands.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = unfinished(path);
+    let written = (|| {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&unfinished)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    })();
+    if written.is_err() {
+        // A full disk needs the room back. That it cannot be had tells nothing new.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written?;
+    sync_folder_of(path)
+}
+
+/// Removes a file for good; one that is not there is removed already.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => sync_folder_of(path),
+    }
+}
+
+/// Reads a file whole, if it is there and holds at most `bytes_max` bytes.
+///
+/// # Errors
+/// Whatever the disk says; [`io::ErrorKind::FileTooLarge`] for one that is larger.
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(
+        &mut io::Read::take(file, bytes_max.saturating_add(1)),
+        &mut bytes,
+    )?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len <= bytes_max) {
+        Ok(Some(bytes))
+    } else {
+        Err(io::ErrorKind::FileTooLarge.into())
+    }
+}
+
+/// Makes a folder, and those it stands in, of mode 0700; one that is there stays as it is.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Removes what a crash left unfinished in a folder.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(UNFINISHED) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    name.into()
+}
+
+/// A rename is on the disk only once the folder is.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn only_its_owner_reads_a_file() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let inner = folder.path().join("a/b");
+        make_folder(&inner)?;
+        let path = inner.join("file");
+        write(&path, b"old")?;
+        write(&path, b"new")?;
+        assert_eq!(read(&path, 3)?.as_deref(), Some(&b"new"[..]));
+        let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777);
+        assert_eq!((mode(&path)?, mode(&inner)?), (0o600, 0o700));
+        assert_eq!(
+            read(&path, 2).map_err(|e| e.kind()),
+            Err(io::ErrorKind::FileTooLarge)
+        );
+        remove(&path)?;
+        remove(&path)?;
+        assert_eq!(read(&path, 3)?, None);
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_crash_left_is_swept() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("file");
+        write(&path, b"whole")?;
+        fs::write(unfinished(&path), b"ha")?;
+        sweep(folder.path())?;
+        assert_eq!(fs::read_dir(folder.path())?.count(), 1);
+        assert_eq!(read(&path, 9)?.as_deref(), Some(&b"whole"[..]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("file");
+        write(&path, b"old")?;
+        // A folder in the temporary file's place fails the write for every user, root too.
+        fs::create_dir(unfinished(&path))?;
+        assert!(write(&path, b"new").is_err());
+        assert_eq!(read(&path, 9)?.as_deref(), Some(&b"old"[..]));
+        Ok(())
+    }
+}

@@ -1,0 +1,247 @@
+//! Evidence: whose make a device is, and how we know.
+//!
+//! Takes what a device says on the local network, and the names of the servers it asks for; keeps
+//! [`Clue`]s, gives a [`Verdict`]. The model is that of [`model`].
+//!
+//! Promises:
+//! 1. Nothing a device said is kept: a clue holds the row of our tables that matched (`galaxy s#*`),
+//!    never the text that matched it, which may hold a person's name.
+//! 2. Memory is bounded: [`Evidence::CLUES_MAX`] clues a device, each once; there are only so many
+//!    rows in the tables.
+//! 3. One clue is one fact however often it is seen: evidence does not grow by repetition.
+
+pub mod dhcp;
+pub mod mdns;
+pub mod model;
+pub mod names;
+mod oui;
+mod pattern;
+pub mod weight;
+
+pub use model::{Statement, Verdict};
+
+use crate::packet::{MacAddr, Packet};
+use phonehome_proto::vendor::{System, Vendor};
+
+/// Where a clue comes from. Clues of one family repeat each other and only the best one counts;
+/// families are independent enough to be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// The maker's part of a MAC address.
+    MacPrefix,
+    /// The name a DHCP client gives itself, option 12.
+    DhcpName,
+    /// The kind of DHCP client, option 60.
+    DhcpClass,
+    /// The options a DHCP client asks for, option 55.
+    DhcpOptions,
+    /// What the device announces by mDNS.
+    Mdns,
+    /// The User-Agent of a clear-text HTTP request.
+    UserAgent,
+    /// The servers the device asks for, by DNS or in the hello.
+    Endpoints,
+}
+
+/// One fact, matched by one row of our tables.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clue {
+    /// Where it comes from.
+    pub family: Family,
+    /// The row that matched.
+    pub what: &'static str,
+    /// The vendor it speaks for.
+    pub vendor: Option<Vendor>,
+    /// How much: log of P(clue | phone of this vendor) / P(clue | anything else).
+    pub nats: f64,
+    /// Whether only phones of this vendor give it.
+    pub decisive: bool,
+    /// The same for being a phone at all; negative speaks against it.
+    pub phone_nats: f64,
+    /// Whom it rules out.
+    pub rules_out: RulesOut,
+}
+
+/// Vendors that a clue cannot be true of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RulesOut {
+    /// None.
+    Nobody,
+    /// All but one: the system is that vendor's own.
+    AllBut(Vendor),
+    /// Vendors with a system of their own: this is the one everybody else uses.
+    OwnSystems,
+    /// All: no vendor's phones run this system.
+    Everybody,
+}
+
+/// All that is known of one device.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    clues: Vec<Clue>,
+}
+
+// === impl Family ===
+
+impl Family {
+    /// Every family, in the order reports list them.
+    pub const ALL: [Self; 7] = [
+        Self::MacPrefix,
+        Self::DhcpName,
+        Self::DhcpClass,
+        Self::DhcpOptions,
+        Self::Mdns,
+        Self::UserAgent,
+        Self::Endpoints,
+    ];
+
+    /// The word in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MacPrefix => "mac_prefix",
+            Self::DhcpName => "dhcp_name",
+            Self::DhcpClass => "dhcp_60",
+            Self::DhcpOptions => "dhcp_55",
+            Self::Mdns => "mdns",
+            Self::UserAgent => "user_agent",
+            Self::Endpoints => "endpoints",
+        }
+    }
+
+    /// Whether it is made of what a phone contacts. A vendor known only so makes "phones of V
+    /// contact servers of V" true by construction.
+    #[must_use]
+    pub const fn is_circular(self) -> bool {
+        matches!(self, Self::Endpoints)
+    }
+}
+
+// === impl Clue ===
+
+impl Clue {
+    /// A clue that says nothing yet.
+    const fn silent(family: Family, what: &'static str) -> Self {
+        Self {
+            family,
+            what,
+            vendor: None,
+            nats: 0.0,
+            decisive: false,
+            phone_nats: 0.0,
+            rules_out: RulesOut::Nobody,
+        }
+    }
+
+    /// A clue for a vendor that says nothing yet.
+    const fn toward(vendor: Vendor, family: Family) -> Self {
+        Self {
+            vendor: Some(vendor),
+            ..Self::silent(family, "")
+        }
+    }
+
+    /// What a system says, told by something of `family`.
+    fn of_system(system: &'static System, family: Family) -> Self {
+        let vendor = system.vendor();
+        let phone_nats = match (system.on_phones(), vendor) {
+            // Tablets run the same systems; televisions run Android too.
+            (Some(true), Some(_)) => weight::PHONE_OWN_SYSTEM,
+            (Some(true), None) => weight::PHONE_SHARED_SYSTEM,
+            (Some(false), _) => weight::PHONE_NEVER,
+            (None, _) => 0.0,
+        };
+        Self {
+            vendor,
+            nats: if vendor.is_some() {
+                weight::OWN_SYSTEM
+            } else {
+                0.0
+            },
+            phone_nats,
+            rules_out: match (vendor, system.on_phones()) {
+                (Some(vendor), _) => RulesOut::AllBut(vendor),
+                (None, Some(true)) => RulesOut::OwnSystems,
+                (None, Some(false)) => RulesOut::Everybody,
+                (None, None) => RulesOut::Nobody,
+            },
+            ..Self::silent(family, system.id())
+        }
+    }
+
+    /// The clue in a person's words: `samsung: galaxy s#*`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self.vendor {
+            Some(vendor) => format!("{vendor}: {}", self.what),
+            None => self.what.to_owned(),
+        }
+    }
+}
+
+impl RulesOut {
+    /// Whether the vendor is ruled out.
+    #[must_use]
+    pub fn concerns(self, vendor: Vendor) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::AllBut(only) => vendor != only,
+            Self::OwnSystems => vendor.has_own_system(),
+            Self::Everybody => true,
+        }
+    }
+}
+
+// === impl Evidence ===
+
+impl Evidence {
+    /// Clues kept of one device. A device that gives more than these is no one vendor's phone, and
+    /// what it gave first says so already.
+    pub const CLUES_MAX: usize = 48;
+
+    /// What a MAC address says of its device.
+    #[must_use]
+    pub fn of_mac(mac: MacAddr) -> Self {
+        Self {
+            clues: oui::clue(mac).into_iter().collect(),
+        }
+    }
+
+    /// Learns from a packet the device itself sent. Says whether there was anything to learn.
+    pub fn handle_packet(&mut self, packet: &Packet<'_>) -> bool {
+        let known = self.clues.len();
+        if let Some(message) = packet.mdns() {
+            mdns::clues(&message, |clue| self.learn(clue));
+        }
+        names::user_agent_clues(packet, |clue| self.learn(clue));
+        self.clues.len() > known
+    }
+
+    /// Learns from a DHCP message the device itself wrote.
+    pub fn handle_dhcp(&mut self, message: &crate::packet::dhcp::Message<'_>) {
+        dhcp::clues(message, |clue| self.learn(clue));
+    }
+
+    /// Learns from the name of a server the device asked for (lower case, no dot at the end).
+    pub fn handle_name(&mut self, name: &str) {
+        names::endpoint_clues(name, |clue| self.learn(clue));
+    }
+
+    /// The clues, by family.
+    #[must_use]
+    pub fn clues(&self) -> &[Clue] {
+        &self.clues
+    }
+
+    fn learn(&mut self, clue: Clue) {
+        let is_known = self.clues.iter().any(|known| {
+            (known.family, known.what, known.vendor) == (clue.family, clue.what, clue.vendor)
+        });
+        if !is_known && self.clues.len() < Self::CLUES_MAX {
+            self.clues.push(clue);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

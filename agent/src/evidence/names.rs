@@ -1,0 +1,109 @@
+//! Names: what a device calls itself, its programs, and the servers it asks for.
+//!
+//! Takes texts off the network, gives clues that hold rows of our tables and nothing of the texts.
+
+use super::{Clue, Family, pattern, weight};
+use crate::packet::{Packet, Segment};
+use phonehome_proto::vendor::{self, Vendor};
+
+/// What a host name as DHCP clients send it says. A name that is not a phone's says only that.
+pub(super) fn host_name_clue(name: &[u8]) -> Option<Clue> {
+    if let Some(what) = pattern::first_fit(vendor::not_phone_names(), name) {
+        return Some(Clue {
+            phone_nats: weight::PHONE_NEVER,
+            ..Clue::silent(Family::DhcpName, what)
+        });
+    }
+    let (vendor, what) = factory_name(name)?;
+    Some(Clue {
+        what,
+        nats: weight::FACTORY_NAME,
+        phone_nats: weight::PHONE_SURE,
+        ..Clue::toward(vendor, Family::DhcpName)
+    })
+}
+
+/// What the name of a server says of whoever asks for it. Only the most telling clue is given, but a
+/// name may tell of several vendors.
+pub(super) fn endpoint_clues(name: &str, mut learn: impl FnMut(Clue)) {
+    for vendor in Vendor::all() {
+        let below = |domains: &[&'static str]| {
+            domains
+                .iter()
+                .copied()
+                .find(|domain| pattern::lies_below(name, domain))
+        };
+        // Checks come first: they lie inside core domains, and weigh less.
+        let found = below(vendor.check_hosts())
+            .map(|what| (what, weight::CHECK_HOST))
+            .or_else(|| below(vendor.core_domains()).map(|what| (what, weight::CORE_DOMAIN)))
+            .or_else(|| below(vendor.weak_domains()).map(|what| (what, weight::WEAK_DOMAIN)));
+        let Some((what, nats)) = found else { continue };
+        // Televisions, tablets and computers of these two ask for the same domains.
+        let is_phones_own = nats > weight::WEAK_DOMAIN && !MAKERS_OF_MORE.contains(&vendor.id());
+        let phone_nats = if is_phones_own {
+            weight::PHONE_LIKELY
+        } else {
+            0.0
+        };
+        learn(Clue {
+            what,
+            nats,
+            phone_nats,
+            ..Clue::toward(vendor, Family::Endpoints)
+        });
+    }
+}
+
+/// What the User-Agent of a clear-text request says, where the packet begins with one.
+pub(super) fn user_agent_clues(packet: &Packet<'_>, mut learn: impl FnMut(Clue)) {
+    let Segment::Tcp(segment) = packet.segment else {
+        return;
+    };
+    let Some(agent) = user_agent(segment.payload) else {
+        return;
+    };
+    for part in agent.split(|byte| b";()/,".contains(byte)) {
+        let Some((vendor, what)) = factory_name(part.trim_ascii()) else {
+            continue;
+        };
+        learn(Clue {
+            what,
+            nats: weight::USER_AGENT,
+            phone_nats: weight::PHONE_LIKELY,
+            ..Clue::toward(vendor, Family::UserAgent)
+        });
+    }
+}
+
+/// The value of the first User-Agent line of the request these bytes begin with.
+fn user_agent(payload: &[u8]) -> Option<&[u8]> {
+    const METHODS: [&[u8]; 3] = [b"GET ", b"POST ", b"HEAD "];
+    if !METHODS.iter().any(|method| payload.starts_with(method)) {
+        return None;
+    }
+    let head = &payload[..payload.len().min(HEAD_BYTES_MAX)];
+    head.split(|byte| *byte == b'\n')
+        .take_while(|line| !line.trim_ascii().is_empty())
+        .find_map(|line| {
+            let (name, value) = line.split_at_checked(USER_AGENT.len())?;
+            name.eq_ignore_ascii_case(USER_AGENT)
+                .then(|| value.trim_ascii())
+        })
+}
+
+fn factory_name(name: &[u8]) -> Option<(Vendor, &'static str)> {
+    Vendor::all().find_map(|vendor| {
+        Some((
+            vendor,
+            pattern::first_fit(vendor.host_name_patterns(), name)?,
+        ))
+    })
+}
+
+const USER_AGENT: &[u8] = b"user-agent:";
+
+/// Bytes of a request in which its User-Agent is looked for.
+const HEAD_BYTES_MAX: usize = 2 * 1024;
+
+const MAKERS_OF_MORE: [&str; 2] = ["apple", "samsung"];
