@@ -1,1 +1,49 @@
 //! The observatory.
+//!
+//! One module per arrow, in the order the data takes; each makes the type named beside it, and
+//! nothing downstream can hold a value that skipped a step. `run` alone sees every stage.
+//!
+//! ```text
+//! intake    SealedBatch    untrusted bytes
+//! verify    VerifiedBatch  trust begins here
+//! journal   Accepted       sealed, durable, deduplicated; then the acknowledgement
+//! fold      HomeWeek       one home at a time, in memory only
+//! enrich    Located        place, network, owner; one dated Atlas
+//! count     Counters       at most one per home; they add
+//! release   Release        gated, rounded, bounded, final
+//! api       JSON, CSV
+//! publish   maps and files, signed
+//! ```
+
+pub mod config;
+pub mod envelope;
+pub mod identity;
+pub mod metrics;
+pub mod secret_file;
+
+pub mod intake;
+pub mod registry;
+
+pub mod verify;
+
+pub mod journal;
+pub mod store;
+pub mod weeks;
+
+pub mod fold;
+
+pub mod enrich;
+pub mod geo;
+
+pub mod count;
+pub mod stats;
+
+pub mod release;
+
+pub mod api;
+pub mod map;
+pub mod publish;
+pub mod query;
+pub mod site;
+
+pub mod run;

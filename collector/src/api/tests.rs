@@ -1,0 +1,406 @@
+use super::*;
+use crate::publish::fixture;
+use crate::query;
+use phonehome_proto::manifest::Purpose;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A served shelf, and a way to ask it.
+struct Served {
+    url: String,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl Served {
+    async fn with(releases: Vec<crate::release::Release>) -> Self {
+        let shelf = Shelf::new();
+        shelf.replace(releases);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = tokio::spawn(async move { axum::serve(listener, router(shelf)).await });
+        Self { url, server }
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &str) -> query::Reply {
+        query::exchange(method, &self.url, path, headers)
+            .await
+            .expect("an answer")
+    }
+
+    async fn get(&self, path: &str) -> query::Reply {
+        self.ask("GET", path, "").await
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn text(reply: &query::Reply) -> &str {
+    std::str::from_utf8(&reply.body).expect("text")
+}
+
+/// A finding, and the exercise before it.
+fn two() -> Vec<crate::release::Release> {
+    let before = fixture::release();
+    let mut newest = fixture::release();
+    newest.id = "2026-W47.0".parse().expect("a release");
+    newest.purpose = Purpose::Observatory;
+    vec![before, newest]
+}
+
+#[tokio::test]
+async fn answers_are_the_published_bytes() {
+    let served = Served::with(two()).await;
+    let files = crate::publish::files(&two()[0]);
+    for (name, bytes) in &files {
+        let reply = served.get(&format!("/releases/2026-W46.0/{name}")).await;
+        assert_eq!((reply.status, &reply.body), (200, bytes), "{name}");
+    }
+    let file = |name: &str| {
+        let (_, bytes) = files
+            .iter()
+            .find(|(known, _)| known == name)
+            .expect("a file");
+        std::str::from_utf8(bytes).expect("text")
+    };
+    for by in ["server", "network", "owner", "home"] {
+        let reply = served
+            .get(&format!("/v1/matrix?by={by}&week=2026-W46"))
+            .await;
+        assert_eq!(text(&reply), file(&format!("matrix-{by}.json")));
+        for path in ["/v1/matrix.csv?", "/v1/matrix?format=csv&"] {
+            let reply = served.get(&format!("{path}by={by}&week=2026-W46")).await;
+            assert_eq!(text(&reply), file(&format!("matrix-{by}.csv")));
+            assert!(
+                reply
+                    .header("content-type")
+                    .expect("a type")
+                    .starts_with("text/csv")
+            );
+        }
+    }
+    assert_eq!(
+        text(&served.get("/v1/releases/2026-W46.0").await),
+        file("release.json")
+    );
+    assert_eq!(
+        text(&served.get("/v1/endpoints?week=2026-W46").await),
+        file("endpoints.json")
+    );
+    // Without a week, the newest.
+    assert!(text(&served.get("/v1/matrix.csv").await).contains("2026-W47,"));
+    assert_eq!(
+        served.get("/map.svg").await.header("phonehome-release"),
+        Some("2026-W47.0")
+    );
+    let list: Value = serde_json::from_slice(&served.get("/v1/releases").await.body).expect("JSON");
+    assert_eq!(list[0]["id"], "2026-W47.0");
+    assert_eq!(list[1]["notice"], crate::map::words::EXERCISE);
+}
+
+#[tokio::test]
+async fn a_country_and_a_vendor_are_rows_of_the_matrix() {
+    let served = Served::with(two()).await;
+    let whole = served.get("/v1/matrix.csv").await;
+    let rows = |with: &str| -> Vec<String> {
+        text(&whole)
+            .lines()
+            .filter(|line| line.contains(with))
+            .map(str::to_owned)
+            .collect()
+    };
+    for (path, with) in [
+        ("/v1/countries/SG.csv", ",SG,"),
+        ("/v1/countries/anycast.csv?by=server", ",anycast,"),
+        ("/v1/vendors/xiaomi?format=csv", ",xiaomi,"),
+    ] {
+        let reply = served.get(path).await;
+        let lines: Vec<&str> = text(&reply).lines().skip(1).collect();
+        assert_eq!(lines, rows(with), "{path}");
+        assert!(!lines.is_empty());
+    }
+    assert_eq!(text(&served.get("/v1/countries/FR").await), "[\n]\n");
+    for page in [
+        "/",
+        "/releases",
+        "/releases/2026-W46.0/",
+        "/vendors/xiaomi",
+        "/countries/SG",
+    ] {
+        let reply = served.get(page).await;
+        assert_eq!(reply.status, 200, "{page}");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+    }
+}
+
+#[tokio::test]
+async fn links_of_pages_lead_somewhere() {
+    let served = Served::with(two()).await;
+    let mut links = BTreeSet::new();
+    for page in [
+        "/",
+        "/releases",
+        "/vendors/xiaomi",
+        "/countries/SG",
+        "/releases/2026-W46.0/",
+    ] {
+        let reply = served.get(page).await;
+        let found = text(&reply)
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        links.extend(
+            found
+                .filter(|link| link.starts_with('/'))
+                .map(str::to_owned),
+        );
+    }
+    assert!(links.len() > 30, "{links:?}");
+    for link in links {
+        assert_eq!(served.get(&link).await.status, 200, "{link}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_asker_has_is_not_sent_again() {
+    let served = Served::with(two()).await;
+    let first = served.get("/v1/matrix").await;
+    let etag = first.header("etag").expect("a tag").to_owned();
+    for tags in [etag.clone(), format!("\"x\", W/{etag}"), "*".to_owned()] {
+        let again = served
+            .ask("GET", "/v1/matrix", &format!("If-None-Match: {tags}\r\n"))
+            .await;
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        assert_eq!(again.header("etag"), Some(&etag[..]));
+    }
+    let other = served
+        .ask("GET", "/v1/matrix", "If-None-Match: \"x\"\r\n")
+        .await;
+    assert_eq!(other.status, 200);
+    let head = served.ask("HEAD", "/v1/matrix", "").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("etag"), Some(&etag[..]));
+    assert_eq!(
+        head.header("content-length"),
+        Some(&first.body.len().to_string()[..])
+    );
+    assert_ne!(
+        served.get("/v1/matrix.csv").await.header("etag"),
+        Some(&etag[..])
+    );
+}
+
+#[tokio::test]
+async fn only_a_finding_by_its_name_is_kept_for_ever() {
+    let served = Served::with(two()).await;
+    for (path, keep) in [
+        (
+            "/v1/releases/2026-W47.0",
+            "public, max-age=31536000, immutable",
+        ),
+        (
+            "/releases/2026-W47.0/map.svg",
+            "public, max-age=31536000, immutable",
+        ),
+        ("/v1/matrix?week=2026-W47", "public, max-age=300"),
+        ("/v1/matrix", "public, max-age=300"),
+        ("/v1/releases/2026-W46.0", "no-cache"),
+        ("/releases/2026-W46.0/map.svg", "no-cache"),
+        ("/healthz", "no-store"),
+    ] {
+        let reply = served.get(path).await;
+        assert_eq!(reply.header("cache-control"), Some(keep), "{path}");
+        assert_eq!(reply.header("access-control-allow-origin"), Some("*"));
+    }
+    let exercise = served.get("/v1/matrix?week=2026-W46").await;
+    assert_eq!(exercise.header("phonehome-purpose"), Some("exercise"));
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_of_the_list() {
+    let served = Served::with(two()).await;
+    for (method, path, status, slug) in [
+        ("GET", "/v2/matrix", 404, "no-such-route"),
+        ("GET", "/v1/matrix.xlsx", 404, "no-such-route"),
+        ("POST", "/v1/matrix", 405, "read-only"),
+        ("DELETE", "/v1/releases/2026-W46.0", 405, "read-only"),
+        ("GET", "/v1/releases/2026-W45.0", 404, "no-such-release"),
+        ("GET", "/v1/releases/latest", 404, "no-such-release"),
+        ("GET", "/v1/matrix?week=2026-W48", 404, "no-such-release"),
+        (
+            "GET",
+            "/releases/2026-W46.0/SHA256SUMS",
+            404,
+            "no-such-file",
+        ),
+        (
+            "GET",
+            "/releases/2026-W46.0/..%2Fcollector.key",
+            404,
+            "no-such-file",
+        ),
+        ("GET", "/v1/vendors/nokia", 404, "no-such-vendor"),
+        ("GET", "/v1/countries/sg", 404, "no-such-country"),
+        ("GET", "/v1/matrix?home=DE", 400, "unknown-parameter"),
+        ("GET", "/v1/endpoints?by=server", 400, "unknown-parameter"),
+        ("GET", "/healthz?week=2026-W46", 400, "unknown-parameter"),
+        ("GET", "/v1/matrix?by=endpoints", 400, "bad-parameter"),
+        ("GET", "/v1/matrix?week=2026-46", 400, "bad-parameter"),
+        ("GET", "/v1/matrix?format=xml", 400, "bad-parameter"),
+        ("GET", "/v1/matrix.csv?format=json", 400, "bad-parameter"),
+        ("GET", "/v1/matrix?by=server&by=owner", 400, "bad-parameter"),
+    ] {
+        let reply = served.ask(method, path, "").await;
+        assert_eq!(reply.status, status, "{method} {path}");
+        assert_eq!(
+            reply.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
+        let problem: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!(
+            problem["type"],
+            format!("urn:phonehome:problem:{slug}"),
+            "{path}"
+        );
+        assert_eq!(problem["status"], status);
+    }
+    let preflight = served.ask("OPTIONS", "/v1/matrix", "").await;
+    assert_eq!(
+        (preflight.status, preflight.header("allow")),
+        (204, Some("GET, HEAD, OPTIONS"))
+    );
+}
+
+#[tokio::test]
+async fn an_empty_shelf_says_so() {
+    let served = Served::with(Vec::new()).await;
+    assert_eq!(text(&served.get("/healthz").await), "ok\n");
+    assert_eq!(text(&served.get("/v1/releases").await), "[]\n");
+    assert!(text(&served.get("/").await).contains("No week has been released yet"));
+    for path in ["/v1/matrix", "/map.svg", "/vendors/xiaomi"] {
+        let reply = served.get(path).await;
+        assert_eq!(reply.status, 404, "{path}");
+        assert!(text(&reply).contains("nothing-released"));
+    }
+}
+
+#[test]
+fn a_revision_takes_its_weeks_place() {
+    let shelf = Shelf::new();
+    let mut revised = fixture::release();
+    revised.id.revision = 1;
+    shelf.replace(vec![revised.clone(), fixture::release()]);
+    let kept = shelf.of_week(revised.id.week).expect("on the shelf");
+    assert_eq!(kept.release().id.revision, 1);
+    let map = kept.file("map.svg").expect("a map").as_ptr();
+    shelf.replace(vec![revised.clone()]);
+    let again = shelf.named(revised.id).expect("on the shelf");
+    assert_eq!(
+        again.file("map.svg").expect("a map").as_ptr(),
+        map,
+        "files are made once"
+    );
+    assert_eq!(shelf.all().len(), 1);
+}
+
+#[test]
+fn the_description_lists_what_there_is() {
+    let document: Value = serde_json::from_str(include_str!("openapi.json")).expect("JSON");
+    assert_eq!(document["openapi"], "3.1.0");
+    let described: BTreeSet<&str> = document["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let pages = [
+        "/",
+        "/releases",
+        "/releases/{id}/",
+        "/vendors/{id}",
+        "/countries/{code}",
+    ];
+    let routes: BTreeSet<&str> = ROUTES
+        .iter()
+        .map(|(path, _)| *path)
+        .filter(|path| !pages.contains(path))
+        .collect();
+    assert_eq!(described, routes);
+    // Every reference leads somewhere, and every part of a path is described.
+    let text = document.to_string();
+    for reference in text
+        .split("\"$ref\":\"#")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
+        assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+    for (path, operation) in document["paths"].as_object().expect("paths") {
+        let parameters = operation["get"]["parameters"]
+            .as_array()
+            .expect("parameters");
+        let named = |place: &str| -> Vec<&str> {
+            parameters
+                .iter()
+                .map(|p| {
+                    p["$ref"]
+                        .as_str()
+                        .expect("a reference")
+                        .trim_start_matches('#')
+                })
+                .map(|p| document.pointer(p).expect("a parameter"))
+                .filter(|p| p["in"] == place)
+                .map(|p| p["name"].as_str().expect("a name"))
+                .collect()
+        };
+        assert_eq!(named("path").len(), path.matches('{').count(), "{path}");
+        for name in named("path") {
+            assert!(
+                path.contains(&format!("{{{name}}}")),
+                "{path} has no {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rows_are_as_described() {
+    let document: Value = serde_json::from_str(include_str!("openapi.json")).expect("JSON");
+    let release = fixture::release();
+    for (table, schema) in [
+        (crate::publish::table::TableName::Server, "MatrixRow"),
+        (crate::publish::table::TableName::Home, "HomeRow"),
+        (crate::publish::table::TableName::Endpoints, "EndpointRow"),
+    ] {
+        let table = crate::publish::table::Table::of(&release, table);
+        let keys = document["components"]["schemas"][schema]["properties"].as_object();
+        let keys: BTreeSet<&str> = keys.expect("keys").keys().map(String::as_str).collect();
+        assert_eq!(keys, table.columns.iter().copied().collect());
+    }
+    let facts: Value =
+        serde_json::from_str(&crate::publish::json::of_meta(&release)).expect("JSON");
+    let facts: BTreeSet<&str> = facts
+        .as_object()
+        .expect("keys")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let described = document["components"]["schemas"]["ReleaseFacts"]["properties"].as_object();
+    assert_eq!(
+        facts,
+        described
+            .expect("keys")
+            .keys()
+            .map(String::as_str)
+            .collect()
+    );
+}

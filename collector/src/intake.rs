@@ -1,0 +1,358 @@
+//! gRPC Intake: bytes in, outcomes out.
+//!
+//! Takes connections, gives every sealed payload to the stage that decides over it, and answers
+//! with what that stage said. A home's country and network are read from its address here, in
+//! memory; the address goes nowhere else. Refusals are outcomes; an error on the wire only ever
+//! means "come back": `UNAVAILABLE` with a time to wait.
+
+pub mod listener;
+pub mod proxy;
+pub mod tls;
+
+use crate::geo::atlas::Atlas;
+use crate::geo::network::Origin;
+use crate::identity::Identity;
+use crate::journal::{Journal, JournalError};
+use crate::metrics::{Counter, Metrics};
+use crate::registry::{Enrolment, Registry};
+use crate::store::StoreError;
+use crate::verify::{self, Rules, VerifiedBatch};
+use phonehome_proto::limits;
+use phonehome_proto::reject::Reject;
+use phonehome_proto::seal::SealedBatch;
+use phonehome_proto::status::{self, Outcome};
+use phonehome_proto::time::{Clock, Timestamp};
+use phonehome_proto::v1;
+use phonehome_proto::v1::intake_server::IntakeServer;
+use proxy::Source;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::interceptor::InterceptedService;
+use tonic::{Request, Response, Status};
+
+/// Why a connection did not get through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// Too many are open.
+    NoRoom,
+    /// A listed proxy did not begin with its header.
+    ProxyHeader,
+    /// No TLS, and not from this machine itself.
+    Plaintext,
+    /// The TLS handshake failed.
+    Tls,
+    /// It took too long.
+    TimedOut,
+    /// It broke.
+    Io,
+}
+
+/// What the service needs of the rest.
+#[derive(Clone)]
+pub struct Intake {
+    /// Signs what is handed out.
+    pub identity: Arc<Identity>,
+    /// The serial of the rules in force.
+    pub serial: u64,
+    /// Knows who may report.
+    pub registry: Registry,
+    /// Holds what was reported.
+    pub journal: Journal,
+    /// Knows where an address stands.
+    pub atlas: Arc<Atlas>,
+    /// Knows the time.
+    pub clock: Arc<dyn Clock>,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Told when the store can no longer be written.
+    pub failure: watch::Sender<Option<Arc<StoreError>>>,
+}
+
+/// Requests at one time; a further one is told to come back. Bounds the memory that bodies take.
+pub const REQUESTS_MAX: usize = 32;
+
+/// Seconds a busy collector asks to wait.
+pub const RETRY_SECONDS: u32 = 30;
+
+/// A request that is not answered after so long is dropped.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Streams of one connection.
+const STREAMS_MAX: u32 = 16;
+
+/// A silent connection is asked after so long, and closed if it stays silent.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// After so long a connection is asked to end, so that homes spread over restarts and collectors.
+const CONNECTION_AGE: Duration = Duration::from_secs(3_600);
+
+impl Intake {
+    /// Serves `connections` until `shutdown` resolves; requests under way are finished.
+    ///
+    /// # Errors
+    /// When the server itself fails.
+    pub async fn serve(
+        self,
+        connections: tokio::sync::mpsc::Receiver<listener::Connection>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), tonic::transport::Error> {
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<IntakeServer<Self>>().await;
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+            .build_v1()
+            .expect("the build made the descriptor set");
+        let admission = admission(self.metrics.clone());
+        let service = IntakeServer::new(self)
+            .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
+            .max_encoding_message_size(limits::REQUEST_BYTES_MAX);
+        tonic::transport::Server::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .max_concurrent_streams(STREAMS_MAX)
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .max_connection_age(CONNECTION_AGE)
+            .max_connection_age_grace(REQUEST_TIMEOUT)
+            .add_service(InterceptedService::new(service, admission))
+            .add_service(health_service)
+            .add_service(reflection)
+            .serve_with_incoming_shutdown(
+                ReceiverStream::new(connections).map(Ok::<_, std::io::Error>),
+                shutdown,
+            )
+            .await
+    }
+
+    /// The country and network of whoever speaks; all that is ever taken from an address.
+    fn origin<T>(&self, request: &Request<T>) -> Option<Origin> {
+        match request.extensions().get::<Source>() {
+            Some(Source::Client(address)) => self.atlas.origin(*address),
+            Some(Source::Unknown) | None => None,
+        }
+    }
+
+    /// "Come back", and a word to the operator if the store is the reason.
+    fn defer(&self, error: &JournalError) -> Status {
+        match error {
+            JournalError::Busy => {}
+            JournalError::Key(error) => {
+                tracing::error!(%error, "a week's key cannot be used; its batches are not taken");
+            }
+            JournalError::Store(error) => self.fail(error),
+        }
+        self.metrics.count(Counter::RequestsOverloaded);
+        status::overloaded(RETRY_SECONDS)
+    }
+
+    fn fail(&self, error: &Arc<StoreError>) {
+        tracing::error!(%error, "nothing is acknowledged any more");
+        self.failure.send_replace(Some(Arc::clone(error)));
+    }
+
+    /// Verifies a whole request off the runtime's threads: a full one is milliseconds of arithmetic.
+    async fn verify(
+        &self,
+        sealed: Vec<SealedBatch>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<VerifiedBatch, Reject>>, JournalError> {
+        let keys = self.registry.keys(&sealed).await;
+        let keys = keys.map_err(|error| JournalError::Store(Arc::new(error)))?;
+        let manifest = self.identity.rules();
+        let rules = Rules {
+            audience: manifest.audience,
+            endpoint_list_versions: manifest.endpoint_list_versions,
+        };
+        let verified = tokio::task::spawn_blocking(move || {
+            sealed
+                .into_iter()
+                .zip(keys)
+                .map(|(sealed, key)| verify::verify(sealed, key.as_ref(), &rules, now))
+                .collect()
+        });
+        Ok(verified
+            .await
+            .expect("verification does not panic, whatever the bytes"))
+    }
+
+    async fn submit(
+        &self,
+        mut sealed: Vec<SealedBatch>,
+        origin: Option<Origin>,
+    ) -> Result<Vec<Outcome>, JournalError> {
+        let now = self.clock.now();
+        let surplus = sealed.split_off(sealed.len().min(limits::REQUEST_BATCHES_MAX));
+        let verified = self.verify(sealed, now).await?;
+        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(verified.len());
+        let mut good = Vec::with_capacity(verified.len());
+        for result in verified {
+            match result {
+                Ok(batch) => {
+                    good.push(batch);
+                    outcomes.push(None);
+                }
+                Err(reject) => outcomes.push(Some(Outcome::Refused(reject))),
+            }
+        }
+        // Counted only once all of the request is decided: a request that fails is sent again whole.
+        let accepted = self.journal.accept(good, origin, now).await?;
+        let mut accepted = accepted.into_iter().map(|result| match result {
+            Ok(batch) => {
+                let fresh = batch.is_fresh();
+                let counter = if fresh {
+                    Counter::BatchesAccepted
+                } else {
+                    Counter::BatchesRepeated
+                };
+                self.metrics.count(counter);
+                Outcome::Receipt(batch.into_receipt())
+            }
+            Err(reject) => Outcome::Refused(reject),
+        });
+        let outcomes: Vec<Outcome> = outcomes
+            .into_iter()
+            .map(|outcome| {
+                outcome.unwrap_or_else(|| accepted.next().expect("one outcome for each batch"))
+            })
+            .chain(surplus.iter().map(|_| Outcome::Refused(Reject::TooMany)))
+            .collect();
+        for outcome in &outcomes {
+            if let Outcome::Refused(reject) = outcome {
+                self.metrics.count(Counter::BatchesRejected(*reject));
+            }
+        }
+        Ok(outcomes)
+    }
+}
+
+#[tonic::async_trait]
+impl v1::intake_server::Intake for Intake {
+    async fn get_manifest(
+        &self,
+        request: Request<v1::GetManifestRequest>,
+    ) -> Result<Response<v1::GetManifestResponse>, Status> {
+        let nonce = request.into_inner().nonce;
+        let nonce: [u8; 16] = nonce
+            .try_into()
+            .map_err(|_| Status::invalid_argument("a nonce is 16 bytes"))?;
+        let now = self.clock.now();
+        let manifest = self.identity.manifest(self.serial, now);
+        let clock = self.identity.clock(nonce, &manifest, now);
+        Ok(Response::new(v1::GetManifestResponse {
+            manifest: Some(status::envelope_to_wire(manifest)),
+            clock: Some(status::envelope_to_wire(clock)),
+        }))
+    }
+
+    async fn enrol(
+        &self,
+        request: Request<v1::EnrolRequest>,
+    ) -> Result<Response<v1::EnrolResponse>, Status> {
+        self.metrics.count(Counter::EnrolmentsReceived);
+        let v1::EnrolRequest {
+            enrolment,
+            invite_token,
+        } = request.into_inner();
+        // An absent envelope is an empty one: it has no type that is taken.
+        let sealed = status::envelope_from_wire(enrolment.unwrap_or_default());
+        let now = self.clock.now();
+        let enrolled = self
+            .registry
+            .enrol(&sealed, &invite_token, &self.identity, now)
+            .await;
+        let (counter, outcome) = match enrolled {
+            Ok(Enrolment::Fresh(receipt)) => {
+                (Counter::EnrolmentsAccepted, Outcome::Receipt(receipt))
+            }
+            Ok(Enrolment::Repeated(receipt)) => {
+                (Counter::EnrolmentsRepeated, Outcome::Receipt(receipt))
+            }
+            Ok(Enrolment::Refused(reject)) => (
+                Counter::EnrolmentsRejected(reject),
+                Outcome::Refused(reject),
+            ),
+            Err(error) => {
+                self.metrics.count(Counter::EnrolmentsDeferred);
+                return Err(self.defer(&JournalError::Store(Arc::new(error))));
+            }
+        };
+        self.metrics.count(counter);
+        let outcome = Some(status::outcome_to_wire(outcome));
+        Ok(Response::new(v1::EnrolResponse { outcome }))
+    }
+
+    async fn submit(
+        &self,
+        request: Request<v1::SubmitRequest>,
+    ) -> Result<Response<v1::SubmitResponse>, Status> {
+        let origin = self.origin(&request);
+        // Holds its place until the answer is ready.
+        let _admitted = request.extensions().get::<Admitted>().cloned();
+        let batches = request.into_inner().batches;
+        let received = batches.len();
+        self.metrics.add(Counter::BatchesReceived, received);
+        let sealed = batches
+            .into_iter()
+            .map(status::envelope_from_wire)
+            .collect();
+        match self.submit(sealed, origin).await {
+            Ok(outcomes) => {
+                let outcomes = outcomes.into_iter().map(status::outcome_to_wire).collect();
+                Ok(Response::new(v1::SubmitResponse { outcomes }))
+            }
+            Err(error) => {
+                self.metrics.add(Counter::BatchesDeferred, received);
+                Err(self.defer(&error))
+            }
+        }
+    }
+}
+
+// === admission ===
+
+/// A request's place among [`REQUESTS_MAX`]; it travels with the request, and its body is read only
+/// once it has one.
+#[derive(Clone)]
+struct Admitted(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
+
+fn admission(
+    metrics: Metrics,
+) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync + 'static {
+    let room = Arc::new(Semaphore::new(REQUESTS_MAX));
+    move |mut request| {
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            metrics.count(Counter::RequestsOverloaded);
+            return Err(status::overloaded(RETRY_SECONDS));
+        };
+        request.extensions_mut().insert(Admitted(Arc::new(permit)));
+        Ok(request)
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    /// Every refusal.
+    pub const ALL: [Self; 6] = [
+        Self::NoRoom,
+        Self::ProxyHeader,
+        Self::Plaintext,
+        Self::Tls,
+        Self::TimedOut,
+        Self::Io,
+    ];
+
+    /// The counter's label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRoom => "no_room",
+            Self::ProxyHeader => "proxy_header",
+            Self::Plaintext => "plaintext",
+            Self::Tls => "tls",
+            Self::TimedOut => "timed_out",
+            Self::Io => "io",
+        }
+    }
+}

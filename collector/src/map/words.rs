@@ -1,0 +1,145 @@
+//! A cell in words: what a reader is told, the same in image, page and table.
+//!
+//! Numbers in words are as rounded as the release is ("about 40 homes"); a suppressed cell says why
+//! and nothing else.
+
+use crate::map::borders;
+use crate::release::{BasisPoints, Cell, Column, Numbers, PlaceStatus, Release};
+use phonehome_proto::manifest::Purpose;
+
+/// A share in whole per cent, `62 %`; a share above zero never reads as zero.
+#[must_use]
+pub fn percent(share: BasisPoints) -> String {
+    match share.0 {
+        1..100 => "under 1\u{a0}%".to_owned(),
+        points => format!("{}\u{a0}%", (points + 50) / 100),
+    }
+}
+
+/// An interval in whole per cent, widened to whole numbers: `45 to 76 %`.
+#[must_use]
+pub fn interval(numbers: &Numbers) -> String {
+    format!(
+        "{} to {}\u{a0}%",
+        numbers.share_low.0 / 100,
+        numbers.share_high.0.div_ceil(100)
+    )
+}
+
+/// What a cell says, without its place: `62 % of about 40 homes (45 to 76 %)`.
+#[must_use]
+pub fn of_cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Value(numbers) => of_numbers(numbers),
+        Cell::Imprecise(numbers) => {
+            let why = match numbers.place_status {
+                PlaceStatus::Single => "imprecise: one database",
+                PlaceStatus::Disputed => "imprecise: databases disagree",
+                PlaceStatus::Confident | PlaceStatus::Anycast | PlaceStatus::Unknown => {
+                    "imprecise: wide interval"
+                }
+            };
+            format!("{}; {why}", of_numbers(numbers))
+        }
+        Cell::Zero(numbers) => format!(
+            "none of about {} homes (at most {}\u{a0}%)",
+            numbers.n,
+            numbers.share_high.0.div_ceil(100)
+        ),
+        Cell::Suppressed => "suppressed: too few homes to be shown".to_owned(),
+        Cell::NoData => "no data: no home with such a phone reported".to_owned(),
+        Cell::NotApplicable => "does not apply".to_owned(),
+    }
+}
+
+fn of_numbers(numbers: &Numbers) -> String {
+    format!(
+        "{} of about {} homes ({})",
+        percent(numbers.share),
+        numbers.n,
+        interval(numbers)
+    )
+}
+
+/// A column's name: the country's, or what stands for no country.
+#[must_use]
+pub fn of_column(column: &Column) -> &str {
+    match column {
+        Column::Country(country) => borders::name(country),
+        Column::Anycast => "many places at once (anycast)",
+        Column::Unknown => "place unknown",
+    }
+}
+
+/// What stands on everything that comes of an exercise.
+pub const EXERCISE: &str = "EXERCISE · SYNTHETIC HOMES · NOT A FINDING";
+
+/// The words that mark an exercise; `None` for findings.
+#[must_use]
+pub const fn of_exercise(release: &Release) -> Option<&'static str> {
+    match release.purpose {
+        Purpose::Exercise => Some(EXERCISE),
+        Purpose::Observatory => None,
+    }
+}
+
+/// The week and its days: `2026-W46 (2026-11-09 to 2026-11-15)`.
+#[must_use]
+pub fn of_week(release: &Release) -> String {
+    let week = release.id.week;
+    format!(
+        "{week} ({} to {})",
+        week.monday(),
+        week.next().monday().previous()
+    )
+}
+
+/// The gate in one sentence.
+#[must_use]
+pub fn of_gate(release: &Release) -> String {
+    format!(
+        "A cell is shown only if the sum over networks of min(homes, {}) is at least {}; counts are \
+         rounded to {}.",
+        release.network_homes_max, release.k, release.rounding
+    )
+}
+
+/// Who reported: `about 60 homes in at least 10 networks`.
+#[must_use]
+pub fn of_homes(release: &Release) -> String {
+    let kind = match release.purpose {
+        Purpose::Exercise => "synthetic homes",
+        Purpose::Observatory => "homes",
+    };
+    match (release.homes, release.networks) {
+        (Some(homes), Some(networks)) => {
+            format!("about {homes} {kind} in at least {networks} networks")
+        }
+        (Some(homes), None) => format!("about {homes} {kind}"),
+        (None, _) => "fewer homes than the gate asks".to_owned(),
+    }
+}
+
+/// What the homes stand for, and what they do not.
+#[must_use]
+pub const fn of_sample(release: &Release) -> &'static str {
+    match release.purpose {
+        Purpose::Exercise => {
+            "The homes are synthetic: a generator wrote their traffic, and nothing here says anything \
+             about a vendor."
+        }
+        Purpose::Observatory => {
+            "The homes are volunteers', not a random sample of a country or of a vendor's customers."
+        }
+    }
+}
+
+/// The day the week closed.
+#[must_use]
+pub fn of_closing(release: &Release) -> String {
+    // A release closes after 1970: weeks cannot lie before it.
+    release
+        .closed_at
+        .day()
+        .map_or_else(|| release.closed_at.to_string(), |day| day.to_string())
+}

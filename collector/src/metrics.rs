@@ -1,0 +1,171 @@
+//! One counter per arrow and one per reason, all there from the start, at zero.
+//!
+//! Incrementing is the only thing a stage can do with them. They count since the process began, are
+//! written to the log when it ends, and are read by tests through the handle; no interface shows
+//! them, because a count of an open week's batches is a number that passed no gate.
+
+use crate::intake::Refusal;
+use phonehome_proto::reject::Reject;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// Connections that reached the service.
+    ConnectionsAccepted,
+    /// Connections that did not, and why.
+    ConnectionsRefused(Refusal),
+    /// Requests told to come back.
+    RequestsOverloaded,
+    /// Batches that came in.
+    BatchesReceived,
+    /// Batches that are held, counted once.
+    BatchesAccepted,
+    /// Batches that were held before.
+    BatchesRepeated,
+    /// Batches refused, and why.
+    BatchesRejected(Reject),
+    /// Batches neither held nor refused: the journal was full or failed, and the home asks again.
+    BatchesDeferred,
+    /// Enrolments that came in.
+    EnrolmentsReceived,
+    /// Homes that are in since.
+    EnrolmentsAccepted,
+    /// Homes that were in before.
+    EnrolmentsRepeated,
+    /// Enrolments refused, and why.
+    EnrolmentsRejected(Reject),
+    /// Enrolments neither taken nor refused: the store failed, and the home asks again.
+    EnrolmentsDeferred,
+    /// Weeks that were closed.
+    WeeksClosed,
+    /// Journal rows left out of a fold because they did not open. Must stay zero.
+    RowsUnreadable,
+    /// Releases that were made.
+    ReleasesMade,
+    /// Weeks that were destroyed.
+    WeeksDestroyed,
+}
+
+/// The counters. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<BTreeMap<Counter, AtomicU64>>);
+
+impl Counter {
+    /// Every counter.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let plain = [
+            Self::ConnectionsAccepted,
+            Self::RequestsOverloaded,
+            Self::BatchesReceived,
+            Self::BatchesAccepted,
+            Self::BatchesRepeated,
+            Self::BatchesDeferred,
+            Self::EnrolmentsReceived,
+            Self::EnrolmentsAccepted,
+            Self::EnrolmentsRepeated,
+            Self::EnrolmentsDeferred,
+            Self::WeeksClosed,
+            Self::RowsUnreadable,
+            Self::ReleasesMade,
+            Self::WeeksDestroyed,
+        ];
+        plain
+            .into_iter()
+            .chain(Refusal::ALL.map(Self::ConnectionsRefused))
+            .chain(Reject::ALL.map(Self::BatchesRejected))
+            .chain(Reject::ALL.map(Self::EnrolmentsRejected))
+    }
+
+    /// Its name and label as a dashboard reads them.
+    #[must_use]
+    pub fn name(self) -> String {
+        let labelled =
+            |noun, reason| format!("phonehome_collector_{noun}_total{{reason=\"{reason}\"}}");
+        let plain = |noun| format!("phonehome_collector_{noun}_total");
+        match self {
+            Self::ConnectionsAccepted => plain("connections_accepted"),
+            Self::ConnectionsRefused(refusal) => labelled("connections_refused", refusal.as_str()),
+            Self::RequestsOverloaded => plain("requests_overloaded"),
+            Self::BatchesReceived => plain("batches_received"),
+            Self::BatchesAccepted => plain("batches_accepted"),
+            Self::BatchesRepeated => plain("batches_repeated"),
+            Self::BatchesRejected(reject) => labelled("batches_rejected", reject.as_str()),
+            Self::BatchesDeferred => plain("batches_deferred"),
+            Self::EnrolmentsReceived => plain("enrolments_received"),
+            Self::EnrolmentsAccepted => plain("enrolments_accepted"),
+            Self::EnrolmentsRepeated => plain("enrolments_repeated"),
+            Self::EnrolmentsRejected(reject) => labelled("enrolments_rejected", reject.as_str()),
+            Self::EnrolmentsDeferred => plain("enrolments_deferred"),
+            Self::WeeksClosed => plain("weeks_closed"),
+            Self::RowsUnreadable => plain("rows_unreadable"),
+            Self::ReleasesMade => plain("releases_made"),
+            Self::WeeksDestroyed => plain("weeks_destroyed"),
+        }
+    }
+}
+
+impl Metrics {
+    /// Every counter at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(
+            Counter::all()
+                .map(|counter| (counter, AtomicU64::new(0)))
+                .collect(),
+        ))
+    }
+
+    /// Counts one.
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Counts several.
+    ///
+    /// # Panics
+    /// Never: every counter is there from the start.
+    pub fn add(&self, counter: Counter, several: usize) {
+        let several = u64::try_from(several).unwrap_or(u64::MAX);
+        let cell = self
+            .0
+            .get(&counter)
+            .expect("Counter::all lists every counter");
+        cell.fetch_add(several, Ordering::Relaxed);
+    }
+
+    /// Every counter and where it stands.
+    #[must_use]
+    pub fn snapshot(&self) -> BTreeMap<Counter, u64> {
+        self.0
+            .iter()
+            .map(|(counter, cell)| (*counter, cell.load(Ordering::Relaxed)))
+            .collect()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_counter_is_there_once_and_at_zero() {
+        let metrics = Metrics::new();
+        assert!(metrics.snapshot().values().all(|value| *value == 0));
+        let names: BTreeSet<String> = Counter::all().map(Counter::name).collect();
+        assert_eq!(names.len(), Counter::all().count());
+        for counter in Counter::all() {
+            metrics.count(counter);
+        }
+        assert!(metrics.snapshot().values().all(|value| *value == 1));
+    }
+}

@@ -1,0 +1,187 @@
+//! The gate: counters in, a release out. The only place where counts become public numbers.
+//!
+//! Pure: the same counters, rules and atlas give the same value, to the bit. What it holds to:
+//!
+//! - A cell shows when the homes that possibly did it weigh at least k, each network's homes up to
+//!   its limit; or, as a zero, when the homes asked weigh that much and none did. The question of
+//!   how many were asked passes the same gate.
+//! - Every number is rounded before anything is derived from it; networks and radius are told as "at
+//!   least". A part that does not pass on its own is stated as nothing: a weaker bound, still true.
+//! - Where published parts add up to a published whole, what is left is nothing or passes the gate
+//!   too (module `complement`); else the smallest part goes as well.
+
+mod cell;
+mod complement;
+mod home;
+
+use super::{AtlasSource, Cell, Column, Matrix, PlaceStatus, Release, ReleaseId};
+use crate::count::{Counters, Question, Tally};
+use crate::stats::bounds::{self, Rounding};
+use cell::{Answered, cell};
+use phonehome_proto::endpoint::EndpointId;
+use phonehome_proto::limits;
+use phonehome_proto::manifest::Purpose;
+use phonehome_proto::vendor::Vendor;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Raised whenever the same counters would give other numbers.
+pub const METHOD: u32 = 1;
+
+/// The gate's rules, as the manifest states them to homes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateRules {
+    /// The least weight of a shown number.
+    pub k: u32,
+    /// Homes of one network that weigh, at most.
+    pub network_homes_max: u32,
+    /// Counts are rounded to multiples of this.
+    pub rounding: u32,
+    /// Homes asked about a vendor that a home country needs before it is told apart.
+    pub home_country_homes_min: u32,
+}
+
+/// What a release says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its name.
+    pub id: ReleaseId,
+    /// Findings, or an exercise.
+    pub purpose: Purpose,
+    /// [`crate::geo::atlas::Atlas::sources`] of the atlas that located its counters.
+    pub atlas: Vec<AtlasSource>,
+}
+
+impl Default for GateRules {
+    /// Those of [`limits`].
+    fn default() -> Self {
+        Self {
+            k: limits::GATE_HOMES_MIN,
+            network_homes_max: limits::NETWORK_HOMES_MAX,
+            rounding: limits::ROUNDING,
+            home_country_homes_min: limits::HOME_COUNTRY_HOMES_MIN,
+        }
+    }
+}
+
+/// Makes the release.
+#[must_use]
+pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release {
+    let week = about.id.week;
+    let homes = rules.passes(counters.homes()).then(|| counters.homes());
+    Release {
+        id: about.id,
+        closed_at: week.end().plus_seconds(limits::WEEK_ACCEPT_SECONDS),
+        purpose: about.purpose,
+        k: rules.k,
+        network_homes_max: rules.network_homes_max,
+        rounding: rules.rounding,
+        method: METHOD,
+        atlas: about.atlas,
+        homes: homes.map(|tally| rules.rounding().round(tally.homes())),
+        networks: homes.map(|tally| bounds::at_least(tally.networks())),
+        server: matrix(counters, rules, Question::Server),
+        network: matrix(counters, rules, Question::Network),
+        owner: matrix(counters, rules, Question::Owner),
+        home: home::table(counters, rules),
+        endpoints: endpoint_table(counters, rules),
+    }
+}
+
+impl GateRules {
+    /// Whether a number of these homes may be shown.
+    #[must_use]
+    pub fn passes(&self, homes: &Tally) -> bool {
+        homes.weight(self.network_homes_max) >= self.k
+    }
+
+    const fn rounding(&self) -> Rounding {
+        Rounding::to(self.rounding)
+    }
+}
+
+// === the tables ===
+
+fn matrix(counters: &Counters, rules: &GateRules, table: fn(Column) -> Question) -> Matrix {
+    let columns = columns(counters, table);
+    let mut cells = Matrix::new();
+    for vendor in Vendor::all() {
+        let worst = worst_place(counters, vendor, &columns, table);
+        for &column in &columns {
+            let cell = world_cell(counters, rules, vendor, table(column), worst);
+            cells.insert((vendor, column), cell);
+        }
+    }
+    cells
+}
+
+fn endpoint_table(counters: &Counters, rules: &GateRules) -> BTreeMap<(Vendor, EndpointId), Cell> {
+    let endpoints: BTreeSet<EndpointId> = counters
+        .questions()
+        .filter_map(|(_, question)| match question {
+            Question::Endpoint(endpoint) => Some(endpoint),
+            _ => None,
+        })
+        .collect();
+    let keys = Vendor::all().flat_map(|vendor| endpoints.iter().map(move |&at| (vendor, at)));
+    keys.map(|(vendor, endpoint)| {
+        let question = Question::Endpoint(endpoint);
+        let cell = world_cell(counters, rules, vendor, question, PlaceStatus::Confident);
+        ((vendor, endpoint), cell)
+    })
+    .collect()
+}
+
+fn world_cell(
+    counters: &Counters,
+    rules: &GateRules,
+    vendor: Vendor,
+    question: Question,
+    worst: PlaceStatus,
+) -> Cell {
+    let nobody = Tally::default();
+    let Some(asked) = counters.asked(vendor) else {
+        return Cell::NoData;
+    };
+    let answers = counters.answers(vendor, question);
+    cell(
+        rules,
+        &Answered {
+            asked: &asked.world,
+            low: answers.map_or(&nobody, |answers| &answers.low.world),
+            high: answers.map_or(&nobody, |answers| &answers.high.world),
+            status: answers.map_or(worst, |answers| answers.status),
+        },
+    )
+}
+
+/// Every column in which any vendor has homes.
+fn columns(counters: &Counters, table: fn(Column) -> Question) -> BTreeSet<Column> {
+    counters
+        .questions()
+        .filter_map(|(_, question)| match question {
+            Question::Server(column) | Question::Network(column) | Question::Owner(column) => {
+                (table(column) == question).then_some(column)
+            }
+            Question::Endpoint(_) => None,
+        })
+        .collect()
+}
+
+/// The worst known place of a vendor's own contacts: one of them may hide behind a zero.
+fn worst_place(
+    counters: &Counters,
+    vendor: Vendor,
+    columns: &BTreeSet<Column>,
+    table: fn(Column) -> Question,
+) -> PlaceStatus {
+    let is_country = |column: &&Column| matches!(column, Column::Country(_));
+    let countries = columns.iter().filter(is_country);
+    countries
+        .filter_map(|&column| counters.answers(vendor, table(column)))
+        .map(|answers| answers.status)
+        .max()
+        .unwrap_or(PlaceStatus::Confident)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The commands that are not `serve`: each takes what was typed, gives what to print.
+
+use super::ground::{self, Ground};
+use super::{RunError, in_words};
+use crate::config::Config;
+use crate::geo::atlas::Atlas;
+use crate::geo::lookup;
+use crate::publish::{self, Origin, Outcome, VerifyError};
+use crate::secret_file::{self, SecretFileError};
+use crate::weeks::Released;
+use phonehome_proto::manifest::Purpose;
+use phonehome_proto::seal::VerifyingKey;
+use phonehome_proto::time::{Timestamp, Week};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// What a command found: what to print, and whether it is a finding (exit code 1).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// For the terminal; complete lines.
+    pub text: String,
+    /// Whether something is not as it should be, or there was nothing to do.
+    pub is_finding: bool,
+}
+
+/// How rows are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Hex digits of a home in a list: enough to tell homes apart, too few to be its identifier.
+const SHORT_DIGITS: usize = 12;
+
+impl Found {
+    fn good(text: String) -> Self {
+        Self {
+            text,
+            is_finding: false,
+        }
+    }
+
+    fn finding(text: String) -> Self {
+        Self {
+            text,
+            is_finding: true,
+        }
+    }
+}
+
+/// Checks a configuration and what it names, as far as that is there. Makes nothing.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(config: &Config) -> Result<(), RunError> {
+    ground::atlas(config)?;
+    match secret_file::read(&config.identity) {
+        // `serve` makes it the first time.
+        Ok(_) | Err(SecretFileError::Missing(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `agents invite`: one invite a line.
+///
+/// # Errors
+/// When the store fails.
+pub async fn invite(ground: &Ground, count: u32, now: Timestamp) -> Result<Found, RunError> {
+    let authority = &ground.config.intake.public_address;
+    let mut chance = ground.chance.clone();
+    let invites = ground
+        .registry()
+        .invite(count, authority, &ground.identity, &mut chance, now)
+        .await?;
+    Ok(Found::good(
+        invites.iter().map(|invite| format!("{invite}\n")).collect(),
+    ))
+}
+
+/// `agents list`: every home and the day it came, nothing else, because nothing else is kept.
+///
+/// # Errors
+/// When the store fails.
+pub async fn list(ground: &Ground) -> Result<Found, RunError> {
+    let homes = ground.registry().homes().await?;
+    let mut text = format!("{:<SHORT_DIGITS$}  enrolled\n", "home");
+    for row in homes {
+        let digits = row.home.to_hex();
+        writeln!(text, "{}  {}", &digits[..SHORT_DIGITS], row.enrolled)
+            .expect("a string takes text");
+    }
+    Ok(Found::good(text))
+}
+
+/// `release WEEK`: closes, folds and releases it, if its time has come.
+///
+/// # Errors
+/// When store or key fail.
+pub async fn release(ground: &Ground, week: Week, now: Timestamp) -> Result<Found, RunError> {
+    let weeks = ground.weeks(ground.keys());
+    Ok(match weeks.release(week, now).await? {
+        Released::Now(id) => Found::good(format!("released {id}\n")),
+        Released::Before(id) => Found::good(format!(
+            "{week} was released before, as {id}; a release never changes\n"
+        )),
+        Released::StillOpen(until) => Found::finding(format!(
+            "{week} is open: it takes batches until {}\n",
+            in_words(until)
+        )),
+        Released::Nothing => Found::finding(format!("there is nothing to release of {week}\n")),
+    })
+}
+
+/// `publish --out DIR`: writes every release that is not there yet.
+///
+/// # Errors
+/// When the store fails or the disk refuses.
+pub async fn publish(ground: &Ground, out: &Path) -> Result<Found, RunError> {
+    let releases = ground.weeks(ground.keys()).releases().await?;
+    if releases.is_empty() {
+        return Ok(Found::finding(
+            "there is no release to publish\n".to_owned(),
+        ));
+    }
+    let Outcome {
+        written,
+        unchanged,
+        differing,
+    } = publish::publish(&releases, out, ground.identity.key())?;
+    let mut text = String::new();
+    let mut tell = |releases: &[crate::release::ReleaseId], what: &str| {
+        for id in releases {
+            writeln!(text, "{}: {what}", out.join(id.to_string()).display())
+                .expect("a string takes text");
+        }
+    };
+    tell(&written, "written");
+    tell(&unchanged, "there already, byte for byte");
+    tell(
+        &differing,
+        "has other bytes than this release; it was not touched",
+    );
+    Ok(Found {
+        text,
+        is_finding: !differing.is_empty(),
+    })
+}
+
+/// `verify DIR`: a release folder, or the folder that holds them, checked with nothing else.
+///
+/// # Errors
+/// [`RunError::Unreadable`] when the disk refuses to show it; what does not hold is a finding.
+pub fn verify(folder: &Path, key: Option<&VerifyingKey>) -> Result<Found, RunError> {
+    let report = match publish::verify(folder, key) {
+        Ok(report) => report,
+        Err(refused @ VerifyError::Refused { .. }) => {
+            return Ok(Found::finding(format!("{refused}\n")));
+        }
+        Err(VerifyError::Read { path, source }) => {
+            return Err(RunError::Unreadable { path, source });
+        }
+    };
+    let mut text = String::new();
+    for release in &report.releases {
+        let mark = match release.purpose {
+            Purpose::Observatory => "",
+            Purpose::Exercise => " (an exercise: synthetic homes)",
+        };
+        let origin = match release.origin {
+            Origin::Proven => "which is the key you named",
+            Origin::Unproven => "origin unproven: name the collector's key with --key",
+        };
+        writeln!(
+            text,
+            "{}{mark}: {} files unchanged; signed by {}, {origin}",
+            release.id, release.files, release.fingerprint
+        )
+        .expect("a string takes text");
+    }
+    Ok(Found::good(text))
+}
+
+/// `geo lookup IP...`.
+#[must_use]
+pub fn geo_lookup(atlas: &Atlas, addresses: &[IpAddr], format: Format) -> Found {
+    let rows: Vec<_> = addresses
+        .iter()
+        .map(|address| lookup::row(atlas, *address))
+        .collect();
+    Found::good(match format {
+        Format::Table => lookup::table(&rows),
+        Format::Json => lookup::json(&rows),
+    })
+}

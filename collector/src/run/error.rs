@@ -1,0 +1,125 @@
+//! Why the collector cannot run, or go on: one sentence each, and the exit code it ends with.
+
+use crate::config::ConfigError;
+use crate::geo::country::NotADatabase;
+use crate::intake::tls::TlsError;
+use crate::publish::PublishError;
+use crate::secret_file::SecretFileError;
+use crate::store::StoreError;
+use crate::weeks::WeeksError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why the collector cannot run, or go on.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The identity's key file cannot be used.
+    #[error(transparent)]
+    Identity(#[from] SecretFileError),
+    /// There is an identity but no database: homes would be told that nobody knows them.
+    #[error(
+        "there is no database at {}, but the identity {} exists: restore the database, or move the \
+         identity away to begin anew",
+        database.display(), identity.display()
+    )]
+    LostDatabase {
+        /// Where the database should be.
+        database: PathBuf,
+        /// The key file that says this collector is not new.
+        identity: PathBuf,
+    },
+    /// The database belongs to another identity or purpose.
+    #[error("the database belongs to another collector, or to one with another purpose")]
+    OtherCollector,
+    /// The store cannot be opened, or failed.
+    #[error("{0}")]
+    Store(Arc<StoreError>),
+    /// A folder cannot be made.
+    #[error("the folder {} cannot be made: {source}", path.display())]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A country database is none.
+    #[error("{} is {source}", path.display())]
+    Geo {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: NotADatabase,
+    },
+    /// An address cannot be listened on.
+    #[error("'{key}' cannot listen on {address}: {source}")]
+    Listen {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A week cannot be moved on, or a release cannot be read.
+    #[error(transparent)]
+    Weeks(WeeksError),
+    /// Releases cannot be written.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A server ended by itself.
+    #[error("the server for {0} ended: {1}")]
+    Ended(&'static str, String),
+}
+
+impl RunError {
+    /// The exit code: 64 bad configuration, 65 bad input, 69 unavailable, 70 our bug.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 64,
+            Self::Geo { .. } => 65,
+            Self::Tls(_) | Self::Ended(..) => 70,
+            Self::Identity(_)
+            | Self::LostDatabase { .. }
+            | Self::OtherCollector
+            | Self::Store(_)
+            | Self::Folder { .. }
+            | Self::Unreadable { .. }
+            | Self::Listen { .. }
+            | Self::Weeks(_)
+            | Self::Publish(_) => 69,
+        }
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<WeeksError> for RunError {
+    fn from(error: WeeksError) -> Self {
+        match error {
+            WeeksError::Store(error) => error.into(),
+            error => Self::Weeks(error),
+        }
+    }
+}

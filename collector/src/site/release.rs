@@ -1,0 +1,92 @@
+//! The page of a release.
+
+use super::{Links, layout, numbers, text};
+use crate::map::svg::text::escape;
+use crate::map::{self, View, words};
+use crate::publish::table::{Table, TableName};
+use crate::release::Release;
+
+/// Map first, then its twin in numbers, then everything else there is to say.
+pub(super) fn page(release: &Release, links: Links) -> String {
+    let mut body = format!(
+        "<h1>Which phone vendors ship data to which countries</h1>\n\
+         <p class=\"lead\">ISO week {} · {} · release {}</p>\n",
+        escape(&words::of_week(release)),
+        escape(&words::of_homes(release)),
+        release.id
+    );
+    body.push_str(&figure(&map::svg(release, View::AllVendors)));
+    body.push_str("<h2 id=\"server\">The map in numbers: where the servers stand</h2>\n");
+    body.push_str(&numbers::heat(
+        &release.server,
+        links,
+        "Share of homes with a phone of the vendor that contacted one of the vendor's own servers in the country.",
+    ));
+    body.push_str(&all(
+        release,
+        TableName::Server,
+        "Every number behind the map.",
+    ));
+    for (id, heading, matrix, name) in [
+        (
+            "network",
+            "Who runs the network",
+            &release.network,
+            TableName::Network,
+        ),
+        (
+            "owner",
+            "Who owns the domain",
+            &release.owner,
+            TableName::Owner,
+        ),
+    ] {
+        let lead = match name {
+            TableName::Owner => {
+                "By the country in which the owner of the contacted domain has its seat."
+            }
+            _ => "By the country in which the operator of the server's network is registered.",
+        };
+        body.push_str(&format!("<h2 id=\"{id}\">{heading}</h2>\n"));
+        body.push_str(&numbers::heat(matrix, links, lead));
+        body.push_str(&all(release, name, lead));
+    }
+    body.push_str("<h2 id=\"home\">By the home's country, and by endpoint</h2>\n");
+    body.push_str(&all(
+        release,
+        TableName::Home,
+        "By country of the server and country of the home; home countries with few homes are together.",
+    ));
+    body.push_str(&all(
+        release,
+        TableName::Endpoints,
+        "By endpoint of the public list; the country is the seat of its owner.",
+    ));
+    body.push_str(text::READING);
+    body.push_str(text::LIMITS);
+    body.push_str(&text::method(release));
+    body.push_str(&text::files(release, links));
+    body.push_str(&text::cite(release));
+    layout::page(
+        Some(release),
+        links,
+        &format!(
+            "Phonehome {}: which phone vendors ship data to which countries",
+            release.id
+        ),
+        &body,
+    )
+}
+
+/// The map in the page: the same bytes as the file, so it cannot say anything else.
+pub(super) fn figure(svg: &str) -> String {
+    format!("<figure>\n{svg}</figure>\n")
+}
+
+fn all(release: &Release, name: TableName, caption: &str) -> String {
+    format!(
+        "<details><summary>All rows of {}</summary>\n{}</details>\n",
+        name.file_stem(),
+        numbers::full(&Table::of(release, name), caption)
+    )
+}

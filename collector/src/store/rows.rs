@@ -1,0 +1,284 @@
+//! The nouns of the store: what goes in, what comes out.
+
+use crate::geo::network::Origin;
+use phonehome_proto::id::{Hash, HomeId};
+use phonehome_proto::time::{Day, Timestamp, Week};
+
+// === registry ===
+
+/// An invite as it is kept: the token itself never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InviteRow {
+    /// SHA-256 of the token.
+    pub token_hash: Hash,
+    /// From then on it opens nothing.
+    pub expires_at: Timestamp,
+}
+
+/// A home that wishes to be enrolled, its signature already checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnrolAttempt {
+    /// SHA-256 of the first key.
+    pub home: HomeId,
+    /// The key's bytes.
+    pub key: [u8; 32],
+    /// SHA-256 of the enrolment's payload.
+    pub payload_hash: Hash,
+    /// SHA-256 of the invite's token.
+    pub invite_hash: Hash,
+    /// The receipt it gets if the invite is good.
+    pub receipt: Vec<u8>,
+    /// Decides whether the invite has expired, and dates the home.
+    pub now: Timestamp,
+}
+
+/// What became of an [`EnrolAttempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Enrolled {
+    /// The invite is spent and the home is in.
+    Fresh,
+    /// The same enrolment came before; these are the first receipt's bytes.
+    Repeated(Vec<u8>),
+    /// The invite is unknown, spent or expired.
+    InvalidInvite,
+}
+
+/// A key and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The home that enrolled it.
+    pub home: HomeId,
+    /// The key's bytes.
+    pub key: [u8; 32],
+}
+
+/// A home as the operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HomeRow {
+    /// Which.
+    pub home: HomeId,
+    /// Since when.
+    pub enrolled: Day,
+}
+
+// === journal ===
+
+/// A home within one week: HMAC of the home under the week's key. Other weeks' tokens of the same
+/// home look unrelated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HomeToken(pub [u8; 32]);
+
+/// A batch within one week: HMAC of home and batch id under the week's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchToken(pub [u8; 32]);
+
+/// A sealed batch at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalRow {
+    /// The week its day lies in.
+    pub week: Week,
+    /// Whose.
+    pub home: HomeToken,
+    /// Which.
+    pub batch: BatchToken,
+    /// SHA-256 of the batch's payload.
+    pub payload_hash: Hash,
+    /// The home's country and network, all that is ever kept of its address; `None`: in no table.
+    pub origin: Option<Origin>,
+    /// Batch and receipt, encrypted under the week's key.
+    pub sealed: Vec<u8>,
+}
+
+/// One row to append, or only to look for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// Append it, unless it is there.
+    Append(JournalRow),
+    /// Say whether it is there, and append nothing: its week takes no more.
+    Look {
+        /// The week its day lies in.
+        week: Week,
+        /// Whose.
+        home: HomeToken,
+        /// Which.
+        batch: BatchToken,
+        /// SHA-256 of the batch's payload.
+        payload_hash: Hash,
+    },
+}
+
+/// What became of an [`Attempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is held now, durably.
+    Fresh,
+    /// The same payload was there before; this is its row.
+    Repeated(JournalRow),
+    /// Another payload stands under this batch's token.
+    Conflict,
+    /// It is not there, and was not appended: the week is not open.
+    Closed,
+    /// It is not there, and was not appended: the home has filled its week.
+    Full,
+}
+
+/// A part of all home tokens: those whose first 16 bits lie in `first..=last`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    first: u16,
+    last: u16,
+}
+
+// === weeks, releases, ledger ===
+
+/// Where a week stands. It only ever moves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WeekState {
+    /// Takes batches.
+    Open,
+    /// Takes no more; what it holds does not change until it is destroyed.
+    Closed,
+    /// Its release stands.
+    Released,
+    /// Key, journal and dedupe rows are destroyed.
+    Final,
+}
+
+/// A week in which at least one batch was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeekRow {
+    /// Which.
+    pub week: Week,
+    /// Where it stands.
+    pub state: WeekState,
+    /// Tells whether a key file is the one the rows were sealed with.
+    pub key_check: Hash,
+}
+
+/// A release at rest. Once stored it never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseRow {
+    /// Its week.
+    pub week: Week,
+    /// 0 at first.
+    pub revision: u8,
+    /// The text of `release.json`.
+    pub text: String,
+    /// The collector's signature over the text, as a payload of type release.
+    pub signature: [u8; 64],
+}
+
+/// One link of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// 1, 2, 3, ...
+    pub number: u64,
+    /// When it was written.
+    pub at: Timestamp,
+    /// What was done, to which week.
+    pub event: String,
+    /// SHA-256 of the previous link's hash, this number, time and event.
+    pub hash: Hash,
+}
+
+/// Batches one home may have accepted in one week; a further one is refused and counted, so that
+/// nobody fills the disk and a home always fits in memory when it is folded.
+pub const HOME_WEEK_BATCHES_MAX: u32 = 512;
+
+/// Homes in one answer of [`Store::homes`].
+pub const HOMES_PAGE_MAX: u32 = 1_024;
+
+// === impl Attempt ===
+
+impl Attempt {
+    /// Week, home, batch and payload hash: what identifies a row, and tells repetition from conflict.
+    #[must_use]
+    pub const fn key(&self) -> (Week, HomeToken, BatchToken, Hash) {
+        match self {
+            Self::Append(row) => (row.week, row.home, row.batch, row.payload_hash),
+            Self::Look {
+                week,
+                home,
+                batch,
+                payload_hash,
+            } => (*week, *home, *batch, *payload_hash),
+        }
+    }
+}
+
+// === impl Slice ===
+
+impl Slice {
+    /// All tokens.
+    pub const WHOLE: Self = Self {
+        first: 0,
+        last: u16::MAX,
+    };
+
+    /// `count` slices that together hold every token once.
+    #[must_use]
+    pub fn all(count: u16) -> Vec<Self> {
+        let count = u32::from(count.max(1));
+        let edge = |index: u32| 65_536 * index / count;
+        (0..count)
+            .map(|index| Self {
+                first: u16::try_from(edge(index)).expect("below 65,536 for an index below count"),
+                last: u16::try_from(edge(index + 1) - 1).expect("at most 65,535"),
+            })
+            .collect()
+    }
+
+    /// The lowest and the highest token in it.
+    #[must_use]
+    pub fn bounds(self) -> (HomeToken, HomeToken) {
+        let (mut low, mut high) = ([0; 32], [0xff; 32]);
+        low[..2].copy_from_slice(&self.first.to_be_bytes());
+        high[..2].copy_from_slice(&self.last.to_be_bytes());
+        (HomeToken(low), HomeToken(high))
+    }
+}
+
+// === impl WeekState ===
+
+impl WeekState {
+    /// The word in the database and in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Released => "released",
+            Self::Final => "final",
+        }
+    }
+
+    /// The state a word names.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Open, Self::Closed, Self::Released, Self::Final]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+// === impl LedgerRow ===
+
+impl LedgerRow {
+    /// The link that follows `previous` (none for the first).
+    #[must_use]
+    pub fn follow(previous: Option<&Self>, at: Timestamp, event: String) -> Self {
+        let number = previous.map_or(1, |row| row.number + 1);
+        let mut bytes = previous
+            .map_or([0; 32], |row| *row.hash.as_bytes())
+            .to_vec();
+        bytes.extend_from_slice(&number.to_be_bytes());
+        bytes.extend_from_slice(&at.seconds().to_be_bytes());
+        bytes.extend_from_slice(event.as_bytes());
+        Self {
+            number,
+            at: Timestamp::from_seconds(at.seconds()),
+            event,
+            hash: Hash::of(&bytes),
+        }
+    }
+}

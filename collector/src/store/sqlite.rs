@@ -1,0 +1,143 @@
+//! The embedded engine: one SQLite file in WAL mode, and all of its SQL.
+//!
+//! Two threads own a connection each: one writes, one reads, so that folding a week never holds up
+//! an acknowledgement. Callers send them work and wait for the value; the bound of each queue is
+//! [`QUEUE_MAX`], and who finds it full waits. Every write is a transaction of its own, synchronous
+//! to the disk before it returns (`synchronous = FULL`), and what is deleted is overwritten
+//! (`secure_delete`).
+
+mod journal;
+mod ledger;
+mod registry;
+mod weeks;
+mod worker;
+
+use super::StoreError;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::Path;
+use worker::Worker;
+
+/// The engine. Clones share its two threads, which end with the last of them.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: Worker,
+    reader: Worker,
+}
+
+/// Jobs that may wait for one thread.
+const QUEUE_MAX: usize = 256;
+
+/// How long another process may hold the file before a call fails, in milliseconds.
+const BUSY_MILLISECONDS: u32 = 10_000;
+
+/// Schema steps, oldest first; `PRAGMA user_version` counts those taken.
+const MIGRATIONS: [&str; 1] = [include_str!("sqlite/schema.sql")];
+
+/// Set before the first table exists: two kilobytes of a row, a common batch, stay in its page.
+const PAGE_BYTES: u32 = 8_192;
+
+impl Sqlite {
+    /// Opens the file, creating or migrating it, on threads of its own.
+    pub(super) async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
+        if !create && !path.exists() {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        let path = path.to_owned();
+        // The first touch of the disk happens on the thread that will own the connection.
+        let writer = Worker::start("sqlite-writer", {
+            let path = path.clone();
+            move || open_writer(&path)
+        })
+        .await?;
+        let reader = Worker::start("sqlite-reader", move || open_reader(&path)).await?;
+        Ok(Self { writer, reader })
+    }
+}
+
+fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let fail = |error| failure("open", error);
+    let mut connection = Connection::open(path).map_err(fail)?;
+    configure(&connection).map_err(fail)?;
+    connection
+        .pragma_update(None, "page_size", PAGE_BYTES)
+        .map_err(fail)?;
+    // Answers with the mode it chose.
+    connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+        .map_err(fail)?;
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(fail)?;
+    connection
+        .pragma_update(None, "secure_delete", true)
+        .map_err(fail)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let fail = |error| failure("open", error);
+    // Read-write at the file's level, because a reader of a WAL writes its index; query_only keeps
+    // it from writing anything else.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fail)?;
+    configure(&connection).map_err(fail)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(fail)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MILLISECONDS.into()))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Sorting stays in memory: nothing of a week may land in a temporary file.
+    connection.pragma_update(None, "temp_store", "memory")
+}
+
+/// Takes every schema step the file lacks, all in one transaction.
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let fail = |error| failure("migrate", error);
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(fail)?;
+    let found: u32 = transaction
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(fail)?;
+    let known = u32::try_from(MIGRATIONS.len()).expect("a handful of migrations");
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for step in MIGRATIONS
+        .iter()
+        .skip(found.try_into().unwrap_or(usize::MAX))
+    {
+        transaction.execute_batch(step).map_err(fail)?;
+    }
+    transaction
+        .pragma_update(None, "user_version", known)
+        .map_err(fail)?;
+    transaction.commit().map_err(fail)
+}
+
+/// The store's word for an engine's error.
+fn failure(transaction: &'static str, error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error() {
+        // A file system without room refuses the WAL's index with an error of its own.
+        Some(cause)
+            if cause.code == ErrorCode::DiskFull
+                || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE =>
+        {
+            StoreError::Full
+        }
+        _ => StoreError::Engine {
+            transaction,
+            source: error.into(),
+        },
+    }
+}
+
+/// A stored value that breaks the schema's promise: the file was changed by other hands.
+fn damaged(column: usize, what: &'static str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, what.into())
+}

@@ -1,0 +1,144 @@
+//! Weeks and releases: SQL.
+
+use super::ledger::write_ledger;
+use super::{Sqlite, damaged};
+use crate::store::{ReleaseRow, StoreError, WeekRow, WeekState};
+use phonehome_proto::id::Hash;
+use phonehome_proto::time::{Day, Timestamp, Week};
+use rusqlite::{Row, params};
+
+const OPEN: &str = "
+    INSERT INTO weeks (week, state, key_check) VALUES (?1, 'open', ?2)
+    ON CONFLICT (week) DO NOTHING";
+const READ: &str = "SELECT week, state, key_check FROM weeks WHERE week = ?1";
+const READ_ALL: &str = "SELECT week, state, key_check FROM weeks ORDER BY week";
+const CLOSE: &str = "UPDATE weeks SET state = 'closed' WHERE week = ?1 AND state = 'open'";
+const RELEASE: &str = "UPDATE weeks SET state = 'released' WHERE week = ?1 AND state = 'closed'";
+const FINISH: &str = "UPDATE weeks SET state = 'final' WHERE week = ?1 AND state <> 'final'";
+const DELETE_ROWS: &str = "DELETE FROM journal WHERE week = ?1";
+const WRITE_RELEASE: &str = "
+    INSERT INTO releases (week, revision, text, signature) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (week, revision) DO NOTHING";
+const READ_RELEASES: &str =
+    "SELECT week, revision, text, signature FROM releases ORDER BY week, revision";
+
+impl Sqlite {
+    pub(in crate::store) async fn open_week(
+        &self,
+        week: Week,
+        key_check: Hash,
+    ) -> Result<WeekRow, StoreError> {
+        self.writer
+            .write("open_week", move |transaction| {
+                let monday = week.monday().number();
+                transaction.execute(OPEN, params![monday, key_check.as_bytes()])?;
+                transaction.query_row(READ, params![monday], week_row)
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn weeks(&self) -> Result<Vec<WeekRow>, StoreError> {
+        self.reader
+            .read("weeks", |transaction| {
+                transaction
+                    .prepare_cached(READ_ALL)?
+                    .query_map([], week_row)?
+                    .collect()
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn close_week(
+        &self,
+        week: Week,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write("close_week", move |transaction| {
+                if transaction.execute(CLOSE, params![week.monday().number()])? > 0 {
+                    write_ledger(transaction, now, format!("closed {week}"))?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn release_week(
+        &self,
+        release: ReleaseRow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.writer
+            .write("release_week", move |transaction| {
+                let monday = release.week.monday().number();
+                let fresh = transaction.execute(
+                    WRITE_RELEASE,
+                    params![monday, release.revision, release.text, release.signature],
+                )? > 0;
+                if fresh {
+                    transaction.execute(RELEASE, params![monday])?;
+                    let hash = Hash::of(release.text.as_bytes()).to_hex();
+                    let event = format!("released {}.{} {hash}", release.week, release.revision);
+                    write_ledger(transaction, now, event)?;
+                }
+                Ok(fresh)
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn destroy_week(
+        &self,
+        week: Week,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer
+            .write("destroy_week", move |transaction| {
+                let monday = week.monday().number();
+                transaction.execute(DELETE_ROWS, params![monday])?;
+                if transaction.execute(FINISH, params![monday])? > 0 {
+                    write_ledger(transaction, now, format!("destroyed {week}"))?;
+                }
+                Ok(())
+            })
+            .await?;
+        // The deleted pages are overwritten; this takes the older copies out of the WAL.
+        self.writer
+            .bare("checkpoint", |connection| {
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn releases(&self) -> Result<Vec<ReleaseRow>, StoreError> {
+        self.reader
+            .read("releases", |transaction| {
+                transaction
+                    .prepare_cached(READ_RELEASES)?
+                    .query_map([], |row| {
+                        Ok(ReleaseRow {
+                            week: week_of(row.get(0)?)?,
+                            revision: row.get(1)?,
+                            text: row.get(2)?,
+                            signature: row.get(3)?,
+                        })
+                    })?
+                    .collect()
+            })
+            .await
+    }
+}
+
+fn week_row(row: &Row<'_>) -> rusqlite::Result<WeekRow> {
+    let state: String = row.get(1)?;
+    Ok(WeekRow {
+        week: week_of(row.get(0)?)?,
+        state: WeekState::parse(&state).ok_or_else(|| damaged(1, "not a state"))?,
+        key_check: Hash::new(row.get(2)?),
+    })
+}
+
+fn week_of(monday: u32) -> rusqlite::Result<Week> {
+    let week = Day::new(monday).map(Day::week);
+    week.filter(|week| week.monday().number() == monday)
+        .ok_or_else(|| damaged(0, "not a Monday"))
+}

@@ -1,0 +1,151 @@
+//! A closed week -> its counters: the journal is read home by home, twice.
+//!
+//! First everybody's round trips are heard, because places need them all; then every home is
+//! counted. Each home is decrypted, united, passed on and dropped: nothing of it is written. The
+//! week is cut into slices of the home tokens, one thread each, and what slices give is added; how
+//! many there are changes nothing in the result.
+
+use crate::count::Counters;
+use crate::enrich::Survey;
+use crate::fold::HomeWeek;
+use crate::geo::atlas::Atlas;
+use crate::geo::network::Origin;
+use crate::journal::week_key::WeekKey;
+use crate::metrics::{Counter, Metrics};
+use crate::store::{HomeToken, JournalRow, Slice, Store, StoreError};
+use phonehome_proto::batch::Batch;
+use phonehome_proto::decode;
+use phonehome_proto::time::Week;
+use tokio::runtime::Handle;
+
+/// What reading a week needs.
+pub struct Closing<'a> {
+    /// Holds the rows.
+    pub store: &'a Store,
+    /// Opens them.
+    pub key: &'a WeekKey,
+    /// Says where everything stands.
+    pub atlas: &'a Atlas,
+    /// Counts what does not open.
+    pub metrics: &'a Metrics,
+    /// Drives the store's answers.
+    pub runtime: &'a Handle,
+}
+
+/// Sealed bytes a slice holds in memory at a time, beside the home it is at.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+impl Closing<'_> {
+    /// The counters of the week. Blocks: call it where that is allowed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn counters(&self, slices: u16) -> Result<Counters, StoreError> {
+        let surveys = self.each_slice(slices, Survey::new(self.atlas), |survey, home| {
+            survey.hear(home)
+        })?;
+        let mut survey = Survey::new(self.atlas);
+        for (part, _) in surveys {
+            survey.add(part);
+        }
+        let places = survey.settle();
+        let start = (Counters::default(), places);
+        let counted = self.each_slice(slices, start, |(counters, places), home| {
+            counters.count(home, places);
+        })?;
+        let mut all = Counters::default();
+        for ((counters, _), unreadable) in counted {
+            all.add(counters);
+            self.metrics.add(Counter::RowsUnreadable, unreadable);
+        }
+        Ok(all)
+    }
+
+    /// Folds every slice on a thread of its own, each beginning with a clone of `start`; beside each
+    /// sum stands how many rows did not open.
+    fn each_slice<A: Clone + Send>(
+        &self,
+        slices: u16,
+        start: A,
+        add: impl Fn(&mut A, &HomeWeek) + Sync,
+    ) -> Result<Vec<(A, usize)>, StoreError> {
+        let add = &add;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = Slice::all(slices)
+                .into_iter()
+                .map(|slice| {
+                    let mut sum = start.clone();
+                    scope.spawn(move || {
+                        let unreadable = self.each_home(slice, |home| add(&mut sum, home))?;
+                        Ok((sum, unreadable))
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("folding does not panic"))
+                .collect()
+        })
+    }
+
+    /// Visits the homes of a slice one by one; gives the number of rows that did not open.
+    fn each_home(
+        &self,
+        slice: Slice,
+        mut visit: impl FnMut(&HomeWeek),
+    ) -> Result<usize, StoreError> {
+        let (mut after, mut home, mut unreadable) = (None, None::<OneHome>, 0);
+        let mut finish = |home: Option<OneHome>| {
+            let home = home.and_then(|home| home.unite(self.key.week()));
+            home.iter().for_each(&mut visit);
+        };
+        loop {
+            let page = self
+                .store
+                .journal_page(self.key.week(), slice, after, PAGE_BYTES_MAX);
+            let page = self.runtime.block_on(page)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.home, last.batch));
+            for row in &page {
+                let Some(batch) = self.open(row) else {
+                    unreadable += 1;
+                    continue;
+                };
+                match &mut home {
+                    Some(home) if home.token == row.home => home.batches.push((batch, row.origin)),
+                    _ => {
+                        let batches = vec![(batch, row.origin)];
+                        finish(home.replace(OneHome {
+                            token: row.home,
+                            batches,
+                        }));
+                    }
+                }
+            }
+        }
+        finish(home);
+        Ok(unreadable)
+    }
+
+    /// The batch in a row. It was verified before it was sealed, and the seal is whole.
+    fn open(&self, row: &JournalRow) -> Option<Batch> {
+        let (sealed, _) = self.key.open(row)?;
+        decode::batch(&sealed.payload).ok()
+    }
+}
+
+/// What is in memory of the home that is being read; at most
+/// [`crate::store::HOME_WEEK_BATCHES_MAX`] batches.
+struct OneHome {
+    token: HomeToken,
+    batches: Vec<(Batch, Option<Origin>)>,
+}
+
+impl OneHome {
+    fn unite(self, week: Week) -> Option<HomeWeek> {
+        HomeWeek::of(
+            week,
+            self.batches.iter().map(|(batch, origin)| (batch, *origin)),
+        )
+    }
+}

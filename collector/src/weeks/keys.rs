@@ -1,0 +1,119 @@
+//! The files in `keys_dir`: one key per week, made when its first batch comes, gone when it is final.
+//!
+//! Takes weeks, gives keys. A key is durable on disk before anything is sealed with it, and the
+//! store remembers which key a week began with: rows sealed with two keys would make repetitions
+//! look fresh, so a missing or exchanged key file stops intake for its week instead of starting anew.
+
+use crate::journal::week_key::WeekKey;
+use crate::secret_file::{self, SecretFileError};
+use crate::store::{Store, StoreError};
+use phonehome_proto::chance::{Chance, SharedChance};
+use phonehome_proto::time::Week;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// The keys of weeks that are not final. Clones share what they have read.
+#[derive(Clone, Debug)]
+pub struct WeekKeys {
+    folder: Arc<PathBuf>,
+    store: Store,
+    chance: SharedChance,
+    read: Arc<Mutex<BTreeMap<Week, Arc<WeekKey>>>>,
+    making: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Why a week has no key to use.
+#[derive(Debug, Error)]
+pub enum WeekKeyError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Batches of the week were sealed with a key that is not the one in `keys_dir`, or gone.
+    #[error(
+        "the key its batches were sealed with is not in the file of {0}: put the right file back"
+    )]
+    Exchanged(Week),
+}
+
+impl WeekKeys {
+    /// The keys in `folder`, for the weeks in `store`.
+    #[must_use]
+    pub fn new(folder: PathBuf, store: Store, chance: SharedChance) -> Self {
+        Self {
+            folder: Arc::new(folder),
+            store,
+            chance,
+            read: Arc::default(),
+            making: Arc::default(),
+        }
+    }
+
+    /// The key of a week; `None` if no batch of it ever came, or it is final.
+    ///
+    /// # Errors
+    /// When there is a key file that cannot be used.
+    pub fn existing(&self, week: Week) -> Result<Option<Arc<WeekKey>>, WeekKeyError> {
+        if let Some(key) = self.read().get(&week) {
+            return Ok(Some(Arc::clone(key)));
+        }
+        match secret_file::read(&self.path(week)) {
+            Ok(secret) => Ok(Some(self.remember(week, secret))),
+            Err(SecretFileError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The key to seal a week's batches with; made if the week is new.
+    ///
+    /// # Errors
+    /// When it cannot be made durable, or the week began with another key.
+    pub async fn for_sealing(&self, week: Week) -> Result<Arc<WeekKey>, WeekKeyError> {
+        if let Some(key) = self.read().get(&week) {
+            return Ok(Arc::clone(key));
+        }
+        // One at a time: a second request waits and finds the key.
+        let _making = self.making.lock().await;
+        let path = self.path(week);
+        if !path.exists() {
+            if self.store.weeks().await?.iter().any(|row| row.week == week) {
+                return Err(WeekKeyError::Exchanged(week));
+            }
+            secret_file::create(&path, &Zeroizing::new(self.chance.clone().bytes()))?;
+        }
+        let key = Arc::new(WeekKey::new(week, secret_file::read(&path)?));
+        let row = self.store.open_week(week, key.check()).await?;
+        if row.key_check != key.check() {
+            return Err(WeekKeyError::Exchanged(week));
+        }
+        Ok(Arc::clone(self.read().entry(week).or_insert(key)))
+    }
+
+    /// Destroys the key of a week, and with it all that was sealed.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn destroy(&self, week: Week) -> Result<(), WeekKeyError> {
+        self.read().remove(&week);
+        Ok(secret_file::destroy(&self.path(week))?)
+    }
+
+    fn remember(&self, week: Week, secret: Zeroizing<[u8; 32]>) -> Arc<WeekKey> {
+        let key = Arc::new(WeekKey::new(week, secret));
+        Arc::clone(self.read().entry(week).or_insert(key))
+    }
+
+    fn path(&self, week: Week) -> PathBuf {
+        self.folder.join(format!("{week}.key"))
+    }
+
+    fn read(&self) -> MutexGuard<'_, BTreeMap<Week, Arc<WeekKey>>> {
+        // The map is whole between any two statements, whoever panicked.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,237 @@
+use super::*;
+use crate::geo::network::Asn;
+use crate::geo::network::Origin;
+use crate::journal::Journal;
+use crate::store::Slice;
+use crate::verify::fixture::{header, identity, monday, sealed, tuesday_noon, verified, week};
+use phonehome_proto::chance::{SeededChance, SharedChance};
+use phonehome_proto::net::Country;
+use std::path::PathBuf;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    weeks: Weeks,
+    journal: Journal,
+}
+
+impl Bench {
+    /// A collector to which `homes` homes of a few networks reported one batch each.
+    async fn with_homes(homes: u8) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(&folder.path().join("collector.db"), true)
+            .await
+            .expect("opens");
+        let chance = SharedChance::new(SeededChance::new(4));
+        let keys = WeekKeys::new(folder.path().to_owned(), store.clone(), chance.clone());
+        let identity = Arc::new(identity());
+        let (journal, _) =
+            Journal::start(store.clone(), Arc::clone(&identity), keys.clone(), chance);
+        let atlas = Arc::new(Atlas::embedded());
+        let weeks = Weeks {
+            store,
+            keys,
+            identity,
+            atlas,
+            metrics: Metrics::new(),
+        };
+        let bench = Self {
+            folder,
+            weeks,
+            journal,
+        };
+        for home in 1..=homes {
+            let country = Country::parse("DE").expect("a country");
+            let network = Asn(64_496 + u32::from(home % 5));
+            let batch = vec![verified(home, 7, tuesday_noon())];
+            let outcome = bench
+                .journal
+                .accept(batch, Some(Origin { country, network }), tuesday_noon())
+                .await;
+            assert!(outcome.expect("written")[0].is_ok());
+        }
+        bench
+    }
+
+    fn key_file(&self) -> PathBuf {
+        self.folder.path().join(format!("{}.key", week()))
+    }
+
+    async fn state(&self) -> Option<WeekState> {
+        self.weeks
+            .store
+            .weeks()
+            .await
+            .expect("reads")
+            .first()
+            .map(|row| row.state)
+    }
+
+    async fn tick(&self, now: Timestamp) -> Vec<ReleaseId> {
+        self.weeks.tick(now).await.expect("ticks")
+    }
+}
+
+fn id() -> ReleaseId {
+    ReleaseId {
+        week: week(),
+        revision: 0,
+    }
+}
+
+#[tokio::test]
+async fn a_week_is_closed_released_and_destroyed_in_its_time() {
+    let bench = Bench::with_homes(20).await;
+    assert_eq!(bench.tick(closes_at(week()).plus_seconds(-1)).await, []);
+    assert_eq!(bench.state().await, Some(WeekState::Open));
+
+    assert_eq!(bench.tick(closes_at(week())).await, [id()]);
+    assert_eq!(bench.state().await, Some(WeekState::Released));
+    assert_eq!(bench.tick(closes_at(week())).await, [], "once");
+    let releases = bench.weeks.releases().await.expect("reads");
+    assert_eq!(releases[0].homes, Some(20));
+    assert!(
+        bench.key_file().exists(),
+        "repetitions are still recognised"
+    );
+
+    assert_eq!(bench.tick(destroyed_at(week()).plus_seconds(-1)).await, []);
+    assert_eq!(bench.state().await, Some(WeekState::Released));
+    assert_eq!(bench.tick(destroyed_at(week())).await, []);
+    assert_eq!(bench.state().await, Some(WeekState::Final));
+    assert!(!bench.key_file().exists());
+    let page = bench
+        .weeks
+        .store
+        .journal_page(week(), Slice::WHOLE, None, 1)
+        .await;
+    assert_eq!(page.expect("reads"), []);
+    assert_eq!(bench.weeks.releases().await.expect("reads"), releases);
+    let events: Vec<String> = bench
+        .weeks
+        .store
+        .ledger()
+        .await
+        .expect("reads")
+        .into_iter()
+        .map(|row| row.event)
+        .collect();
+    let words: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event.split(' ').next())
+        .collect();
+    assert_eq!(words, ["closed", "released", "destroyed"]);
+}
+
+#[tokio::test]
+async fn a_collector_that_slept_catches_up_in_one_tick() {
+    let bench = Bench::with_homes(20).await;
+    let late = destroyed_at(week()).plus_seconds(86_400);
+    assert_eq!(bench.tick(late).await, [id()]);
+    assert_eq!(bench.state().await, Some(WeekState::Final));
+    assert_eq!(
+        bench.weeks.releases().await.expect("reads")[0].homes,
+        Some(20)
+    );
+}
+
+#[tokio::test]
+async fn the_same_journal_folds_to_the_same_bytes_in_any_slices() {
+    let bench = Bench::with_homes(30).await;
+    let mut texts = Vec::new();
+    for slices in [1, 2, 7, 64] {
+        let release = bench.weeks.fold(week(), slices).await.expect("folds");
+        texts.push(json::to_json(&release));
+    }
+    // Reading it changes nothing, and what is stored is what was folded.
+    bench.tick(closes_at(week())).await;
+    texts.push(
+        bench
+            .weeks
+            .store
+            .releases()
+            .await
+            .expect("reads")
+            .remove(0)
+            .text,
+    );
+    assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(texts[0].contains("\"homes\": 30"), "{}", texts[0]);
+}
+
+#[tokio::test]
+async fn a_week_is_released_by_hand_only_when_it_is_closed() {
+    let bench = Bench::with_homes(20).await;
+    let release = async |week, now| bench.weeks.release(week, now).await.expect("asks");
+    let early = closes_at(week()).plus_seconds(-1);
+    assert_eq!(
+        release(week(), early).await,
+        Released::StillOpen(closes_at(week()))
+    );
+    let late = closes_at(week());
+    assert_eq!(release(week(), late).await, Released::Now(id()));
+    assert_eq!(release(week(), late).await, Released::Before(id()));
+    let before = week().monday().previous().week();
+    assert_eq!(release(before, late).await, Released::Nothing);
+}
+
+#[tokio::test]
+async fn a_week_without_its_key_is_not_released_but_still_destroyed() {
+    let bench = Bench::with_homes(3).await;
+    bench.weeks.keys.destroy(week()).expect("destroys");
+    assert!(bench.weeks.tick(closes_at(week())).await.is_err());
+    assert_eq!(bench.state().await, Some(WeekState::Closed));
+    assert!(bench.weeks.tick(destroyed_at(week())).await.is_err());
+    assert_eq!(bench.state().await, Some(WeekState::Final));
+    assert_eq!(bench.weeks.releases().await.expect("reads"), []);
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_open_is_left_out_and_counted() {
+    let bench = Bench::with_homes(20).await;
+    // A row of the right form that was never sealed with the week's key.
+    let key = bench
+        .weeks
+        .keys
+        .existing(week())
+        .expect("reads")
+        .expect("is there");
+    let ids = (
+        phonehome_proto::id::HomeId::new([9; 32]),
+        header(1, 8).batch_id,
+    );
+    let sealed = sealed(1, header(1, 8));
+    let mut row = key.seal(ids, None, &sealed, &sealed, [0; 12]);
+    row.sealed[20] ^= 1;
+    let append = vec![crate::store::Attempt::Append(row)];
+    bench.weeks.store.append(append).await.expect("appends");
+    bench.tick(closes_at(week())).await;
+    assert_eq!(bench.weeks.metrics.snapshot()[&Counter::RowsUnreadable], 1);
+    assert_eq!(
+        bench.weeks.releases().await.expect("reads")[0].homes,
+        Some(20)
+    );
+}
+
+#[tokio::test]
+async fn a_stored_release_that_was_altered_is_not_shown() {
+    let bench = Bench::with_homes(20).await;
+    let text = json::to_json(&bench.weeks.fold(week(), 1).await.expect("folds"));
+    let signature = bench.weeks.identity.sign_release(&text);
+    let text = text.replace("\"homes\": 20", "\"homes\": 25");
+    let row = ReleaseRow {
+        week: week(),
+        revision: 0,
+        text,
+        signature,
+    };
+    bench
+        .weeks
+        .store
+        .release_week(row, monday().start())
+        .await
+        .expect("stores");
+    assert!(matches!(
+        bench.weeks.releases().await,
+        Err(WeeksError::Altered(_))
+    ));
+}
