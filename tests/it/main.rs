@@ -1,2 +1,10 @@
-//! The suites, none yet.
-fn main() {}
+//! The integration tests, one binary.
+
+mod bad_input;
+mod conservation;
+mod fuzz;
+mod names;
+mod pipeline;
+mod tidy;
+mod traffic;
+mod wire;

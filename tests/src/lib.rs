@@ -1,1 +1,28 @@
-//! The proof.
+//! The proof: a world under control, for the integration tests and for `phonehome-demo`.
+//!
+//! ```text
+//! traffic    synthetic homes, written as capture files
+//! demo       the whole observatory in one command
+//! world      homes with agents and a collector, on one clock
+//! oracle     the naive model of what a release must say
+//! relay      says where each home stands, as a load balancer would
+//! captures   those written by nobody here, if they are on this machine
+//! search     for secrets where they must not be
+//! golden     what was agreed on, compared
+//! fuzz       bodies of the fuzz targets, and their seeds
+//! ```
+
+pub mod traffic;
+
+pub mod demo;
+pub mod oracle;
+pub mod relay;
+pub mod world;
+
+pub mod search;
+
+pub mod captures;
+pub mod golden;
+
+pub mod fuzz;
+pub mod seeds;

@@ -1,0 +1,449 @@
+//! The store contract, one suite for each engine.
+//!
+//! Nothing here knows how an engine works; a second one adds a line to [`engines`].
+
+use phonehome_collector::geo::network::{Asn, Origin};
+use phonehome_collector::store::{
+    Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
+    HomeToken, InviteRow, JournalRow, LedgerRow, ReleaseRow, Slice, Store, StoreError, WeekState,
+};
+use phonehome_proto::id::{Audience, Hash, HomeId};
+use phonehome_proto::manifest::Purpose;
+use phonehome_proto::net::Country;
+use phonehome_proto::time::{Timestamp, Week};
+use std::collections::BTreeSet;
+
+/// A fresh store of each engine, and the folder it lives in.
+async fn engines() -> Vec<(Store, tempfile::TempDir)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(&folder.path().join("collector.db"), true)
+        .await
+        .expect("opens");
+    vec![(store, folder)]
+}
+
+fn now() -> Timestamp {
+    week().end()
+}
+
+fn week() -> Week {
+    "2026-W46".parse().expect("a week")
+}
+
+fn row(home: u8, batch: u8) -> JournalRow {
+    JournalRow {
+        week: week(),
+        home: HomeToken([home; 32]),
+        batch: BatchToken([batch; 32]),
+        payload_hash: Hash::of(&[home, batch]),
+        origin: Some(Origin {
+            country: Country::parse("DE").expect("a country"),
+            network: Asn(64_496),
+        }),
+        sealed: vec![home, batch, 0, 255],
+    }
+}
+
+fn look(row: &JournalRow) -> Attempt {
+    let JournalRow {
+        week,
+        home,
+        batch,
+        payload_hash,
+        ..
+    } = *row;
+    Attempt::Look {
+        week,
+        home,
+        batch,
+        payload_hash,
+    }
+}
+
+async fn append(store: &Store, row: JournalRow) -> Appended {
+    let appended = store
+        .append(vec![Attempt::Append(row)])
+        .await
+        .expect("appends");
+    appended.into_iter().next().expect("one answer")
+}
+
+fn enrolment(home: u8, invite: u8) -> EnrolAttempt {
+    EnrolAttempt {
+        home: HomeId::of_key(&[home; 32]),
+        key: [home; 32],
+        payload_hash: Hash::of(&[home, invite]),
+        invite_hash: Hash::of(&[invite]),
+        receipt: vec![home, invite],
+        now: now(),
+    }
+}
+
+async fn invite(store: &Store, number: u8, seconds: i64) {
+    let row = InviteRow {
+        token_hash: Hash::of(&[number]),
+        expires_at: now().plus_seconds(seconds),
+    };
+    store.add_invites(vec![row]).await.expect("adds");
+}
+
+#[tokio::test]
+async fn an_invite_opens_the_door_once() {
+    for (store, _folder) in engines().await {
+        assert_eq!(
+            store.enrol(enrolment(1, 9)).await.expect("asks"),
+            Enrolled::InvalidInvite
+        );
+        invite(&store, 9, 60).await;
+        assert_eq!(
+            store.enrol(enrolment(1, 9)).await.expect("asks"),
+            Enrolled::Fresh
+        );
+        assert_eq!(
+            store.enrol(enrolment(2, 9)).await.expect("asks"),
+            Enrolled::InvalidInvite
+        );
+        // The same enrolment gets the first receipt, whatever the new attempt would have said.
+        let again = EnrolAttempt {
+            receipt: vec![0],
+            ..enrolment(1, 9)
+        };
+        assert_eq!(
+            store.enrol(again).await.expect("asks"),
+            Enrolled::Repeated(vec![1, 9])
+        );
+        // Another enrolment of the same home needs another invite.
+        assert_eq!(
+            store.enrol(enrolment(1, 8)).await.expect("asks"),
+            Enrolled::InvalidInvite
+        );
+        invite(&store, 8, 60).await;
+        assert_eq!(
+            store.enrol(enrolment(1, 8)).await.expect("asks"),
+            Enrolled::Fresh
+        );
+        assert_eq!(store.homes(None).await.expect("reads").len(), 1);
+        invite(&store, 7, 0).await;
+        assert_eq!(
+            store.enrol(enrolment(3, 7)).await.expect("asks"),
+            Enrolled::InvalidInvite
+        );
+    }
+}
+
+#[tokio::test]
+async fn keys_are_found_by_hash_and_in_order() {
+    for (store, _folder) in engines().await {
+        for home in [1, 2] {
+            invite(&store, home, 60).await;
+            store.enrol(enrolment(home, home)).await.expect("asks");
+        }
+        let asked = [2, 9, 1].map(|home| Hash::of(&[home; 32])).to_vec();
+        let found = store.keys(asked).await.expect("reads");
+        let found: Vec<_> = found.iter().map(|row| row.map(|row| row.key)).collect();
+        assert_eq!(found, [Some([2; 32]), None, Some([1; 32])]);
+    }
+}
+
+#[tokio::test]
+async fn homes_come_in_pages_that_leave_nobody_out() {
+    for (store, _folder) in engines().await {
+        let count = HOMES_PAGE_MAX + 3;
+        let keys: Vec<[u8; 32]> = (0..count)
+            .map(|n| *Hash::of(&n.to_be_bytes()).as_bytes())
+            .collect();
+        let invites = keys.iter().map(|key| InviteRow {
+            token_hash: Hash::of(key),
+            expires_at: now().plus_seconds(1),
+        });
+        store.add_invites(invites.collect()).await.expect("adds");
+        for key in &keys {
+            let attempt = EnrolAttempt {
+                home: HomeId::of_key(key),
+                key: *key,
+                payload_hash: Hash::of(&[]),
+                invite_hash: Hash::of(key),
+                receipt: Vec::new(),
+                now: now(),
+            };
+            assert_eq!(store.enrol(attempt).await.expect("asks"), Enrolled::Fresh);
+        }
+        let first = store.homes(None).await.expect("reads");
+        assert_eq!(first.len(), HOMES_PAGE_MAX as usize);
+        let rest = store
+            .homes(first.last().map(|row| row.home))
+            .await
+            .expect("reads");
+        let homes: BTreeSet<HomeId> = first.iter().chain(&rest).map(|row| row.home).collect();
+        assert_eq!(homes, keys.iter().map(HomeId::of_key).collect());
+        assert!(
+            first
+                .iter()
+                .chain(&rest)
+                .all(|row| Some(row.enrolled) == now().day())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_row_is_appended_once_and_comes_back_whole() {
+    for (store, _folder) in engines().await {
+        assert_eq!(
+            append(&store, row(1, 1)).await,
+            Appended::Closed,
+            "no such week"
+        );
+        store
+            .open_week(week(), Hash::of(b"key"))
+            .await
+            .expect("opens");
+        assert_eq!(append(&store, row(1, 1)).await, Appended::Fresh);
+        let repeated = JournalRow {
+            sealed: vec![9],
+            origin: None,
+            ..row(1, 1)
+        };
+        assert_eq!(
+            append(&store, repeated).await,
+            Appended::Repeated(row(1, 1))
+        );
+        let other = JournalRow {
+            payload_hash: Hash::of(b"other"),
+            ..row(1, 1)
+        };
+        assert_eq!(append(&store, other).await, Appended::Conflict);
+        let nowhere = JournalRow {
+            origin: None,
+            ..row(1, 2)
+        };
+        assert_eq!(append(&store, nowhere.clone()).await, Appended::Fresh);
+        assert_eq!(
+            append(&store, nowhere.clone()).await,
+            Appended::Repeated(nowhere)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_answered_in_order_and_sees_itself() {
+    for (store, _folder) in engines().await {
+        store
+            .open_week(week(), Hash::of(b"key"))
+            .await
+            .expect("opens");
+        let attempts = vec![
+            look(&row(1, 1)),
+            Attempt::Append(row(1, 1)),
+            look(&row(1, 1)),
+            Attempt::Append(row(1, 1)),
+            Attempt::Append(row(2, 1)),
+        ];
+        let expected = [
+            Appended::Closed,
+            Appended::Fresh,
+            Appended::Repeated(row(1, 1)),
+            Appended::Repeated(row(1, 1)),
+            Appended::Fresh,
+        ];
+        assert_eq!(store.append(attempts).await.expect("appends"), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_home_fills_its_week_and_nobody_elses() {
+    for (store, _folder) in engines().await {
+        store
+            .open_week(week(), Hash::of(b"key"))
+            .await
+            .expect("opens");
+        let numbered = |number: u32| {
+            let mut row = row(1, 0);
+            row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
+            Attempt::Append(row)
+        };
+        let attempts = (0..=HOME_WEEK_BATCHES_MAX).map(numbered).collect();
+        let mut answers = store.append(attempts).await.expect("appends");
+        assert_eq!(answers.pop(), Some(Appended::Full));
+        assert!(answers.iter().all(|answer| *answer == Appended::Fresh));
+        assert_eq!(append(&store, row(2, 0)).await, Appended::Fresh);
+    }
+}
+
+#[tokio::test]
+async fn pages_and_slices_hold_every_row_once_and_keep_homes_together() {
+    for (store, _folder) in engines().await {
+        store
+            .open_week(week(), Hash::of(b"key"))
+            .await
+            .expect("opens");
+        let rows: Vec<JournalRow> = (0..=255)
+            .step_by(5)
+            .flat_map(|home| [row(home, 3), row(home, 200)])
+            .collect();
+        // Appended in another order than they are read in.
+        let attempts = rows.iter().rev().cloned().map(Attempt::Append).collect();
+        store.append(attempts).await.expect("appends");
+        for (slices, bytes_max) in [(1, usize::MAX), (1, 1), (3, 9), (256, 0)] {
+            let mut read = Vec::new();
+            for slice in Slice::all(slices) {
+                let mut after = None;
+                loop {
+                    let page = store.journal_page(week(), slice, after, bytes_max).await;
+                    let page = page.expect("reads");
+                    let Some(last) = page.last() else { break };
+                    after = Some((last.home, last.batch));
+                    read.extend(page);
+                }
+            }
+            assert_eq!(read, rows, "{slices} slices, {bytes_max} bytes");
+        }
+        let next = store
+            .journal_page(week().next(), Slice::WHOLE, None, 1)
+            .await
+            .expect("reads");
+        assert_eq!(next, []);
+    }
+}
+
+#[tokio::test]
+async fn a_week_only_moves_on() {
+    for (store, _folder) in engines().await {
+        let state = async || {
+            store
+                .weeks()
+                .await
+                .expect("reads")
+                .first()
+                .map(|row| row.state)
+        };
+        let check = Hash::of(b"key");
+        assert_eq!(state().await, None);
+        assert_eq!(
+            store
+                .open_week(week(), check)
+                .await
+                .expect("opens")
+                .key_check,
+            check
+        );
+        // Opened again with another key: the first one stays.
+        let again = store
+            .open_week(week(), Hash::of(b"other"))
+            .await
+            .expect("opens");
+        assert_eq!((again.key_check, again.state), (check, WeekState::Open));
+        append(&store, row(1, 1)).await;
+
+        store.close_week(week(), now()).await.expect("closes");
+        assert_eq!(state().await, Some(WeekState::Closed));
+        assert_eq!(append(&store, row(1, 2)).await, Appended::Closed);
+        assert_eq!(
+            append(&store, row(1, 1)).await,
+            Appended::Repeated(row(1, 1))
+        );
+
+        let release = ReleaseRow {
+            week: week(),
+            revision: 0,
+            text: "{}\n".to_owned(),
+            signature: [7; 64],
+        };
+        assert!(
+            store
+                .release_week(release.clone(), now())
+                .await
+                .expect("stores")
+        );
+        assert_eq!(state().await, Some(WeekState::Released));
+        let other = ReleaseRow {
+            text: "{ }\n".to_owned(),
+            ..release.clone()
+        };
+        assert!(!store.release_week(other, now()).await.expect("refuses"));
+        assert_eq!(store.releases().await.expect("reads"), [release]);
+
+        store.destroy_week(week(), now()).await.expect("destroys");
+        assert_eq!(state().await, Some(WeekState::Final));
+        let page = store
+            .journal_page(week(), Slice::WHOLE, None, 1)
+            .await
+            .expect("reads");
+        assert_eq!(page, []);
+        assert_eq!(append(&store, row(1, 1)).await, Appended::Closed);
+        // Nothing brings it back.
+        store.close_week(week(), now()).await.expect("does nothing");
+        assert_eq!(
+            store.open_week(week(), check).await.expect("asks").state,
+            WeekState::Final
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_is_a_chain() {
+    for (store, _folder) in engines().await {
+        store
+            .open_week(week(), Hash::of(b"key"))
+            .await
+            .expect("opens");
+        for _ in 0..2 {
+            store.close_week(week(), now()).await.expect("closes");
+        }
+        store
+            .destroy_week(week(), now().plus_seconds(60))
+            .await
+            .expect("destroys");
+        let ledger = store.ledger().await.expect("reads");
+        let events: Vec<&str> = ledger.iter().map(|row| row.event.as_str()).collect();
+        assert_eq!(events, ["closed 2026-W46", "destroyed 2026-W46"]);
+        let mut previous = None;
+        for row in &ledger {
+            let link = LedgerRow::follow(previous, row.at, row.event.clone());
+            assert_eq!(&link, row);
+            previous = Some(row);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_store_belongs_to_one_collector_and_one_purpose() {
+    for (store, _folder) in engines().await {
+        let (mine, other) = (Audience::new([1; 32]), Audience::new([2; 32]));
+        let serial = async |audience, purpose, rules: &[u8]| {
+            store
+                .rules_serial(audience, purpose, Hash::of(rules))
+                .await
+                .expect("asks")
+        };
+        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(1));
+        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(1));
+        assert_eq!(serial(mine, Purpose::Exercise, b"b").await, Some(2));
+        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(3));
+        assert_eq!(serial(other, Purpose::Exercise, b"a").await, None);
+        assert_eq!(serial(mine, Purpose::Observatory, b"a").await, None);
+        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(3));
+    }
+}
+
+#[tokio::test]
+async fn all_of_it_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("collector.db");
+    assert!(matches!(
+        Store::open(&path, false).await,
+        Err(StoreError::Missing(_))
+    ));
+    assert!(!path.exists(), "looking for a database makes none");
+    let store = Store::open(&path, true).await.expect("opens");
+    store
+        .open_week(week(), Hash::of(b"key"))
+        .await
+        .expect("opens");
+    append(&store, row(1, 1)).await;
+    drop(store);
+    let store = Store::open(&path, false).await.expect("opens");
+    assert_eq!(
+        append(&store, row(1, 1)).await,
+        Appended::Repeated(row(1, 1))
+    );
+}

@@ -1,0 +1,182 @@
+//! The bodies of the fuzz targets: each takes any bytes, gives them to one parser, and asserts what
+//! must hold whatever they are.
+//!
+//! `cargo fuzz` runs them on bytes it makes up; `cargo test` runs the same functions on the corpus,
+//! so that what was found once stays found.
+
+use phonehome_agent::capture::file::FileSource;
+use phonehome_agent::capture::{Event, Frame, LinkType};
+use phonehome_agent::name::{Handshake, http, quic, tls};
+use phonehome_agent::packet::{self, dhcp, dns, mdns};
+use phonehome_collector::intake::proxy;
+use phonehome_collector::publish::json;
+use phonehome_proto::enrolment::Invite;
+use phonehome_proto::net::Transport;
+use phonehome_proto::time::Timestamp;
+use phonehome_proto::{decode, encode};
+use std::io::Cursor;
+
+/// One target: what to run on bytes.
+pub type Body = fn(&[u8]);
+
+/// Every target by its name, which is also the name of its corpus folder and of its binary.
+pub const TARGETS: [(&str, Body); 12] = [
+    ("capture_file", capture_file),
+    ("packet", packet),
+    ("dns", dns),
+    ("dhcp", dhcp),
+    ("tls", tls),
+    ("quic", quic),
+    ("http", http),
+    ("payload", payload),
+    ("collector_payload", collector_payload),
+    ("proxy", proxy),
+    ("invite", invite),
+    ("release_json", release_json),
+];
+
+/// A capture file: every frame fits in what was given, and the counts say what was seen.
+pub fn capture_file(bytes: &[u8]) {
+    let Ok(mut source) = FileSource::read(Box::new(Cursor::new(bytes.to_vec()))) else {
+        return;
+    };
+    let (mut frames, mut lost) = (0, 0);
+    loop {
+        match source.next() {
+            Event::Frame(frame) => {
+                assert!(frame.bytes.len() <= bytes.len(), "a frame lies inside its file");
+                frames += 1;
+            }
+            Event::Lost { count, .. } => lost += count,
+            Event::End => break,
+        }
+        let records_max = u64::try_from(bytes.len()).expect("a length");
+        assert!(frames + lost <= records_max, "each record takes at least one byte");
+    }
+    assert_eq!((source.counts().frames, source.counts().lost.total()), (frames, lost));
+}
+
+/// A frame, its link type in the first two bytes: the packet borrows from it and no more.
+pub fn packet(bytes: &[u8]) {
+    let Some((link, bytes)) = bytes.split_at_checked(2) else { return };
+    let link = LinkType(u16::from_be_bytes([link[0], link[1]]));
+    let wire_len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    let frame = Frame { bytes, link, wire_len_bytes, time: Timestamp::from_seconds(0) };
+    let Ok(packet) = packet::read(&frame) else { return };
+    assert!(packet.payload().len() <= bytes.len());
+    let _read = (packet.dns(), packet.dhcp(), packet.mdns());
+}
+
+/// A DNS message, bare, framed for TCP, and as mDNS.
+pub fn dns(bytes: &[u8]) {
+    for message in [dns::read(bytes), dns::read_framed(bytes)].into_iter().flatten() {
+        let addresses = message.addresses().len();
+        assert!(addresses * 4 <= bytes.len() * bytes.len(), "answers come from somewhere");
+        let _lists = message.ech_config_lists().count();
+    }
+    let _read = mdns::read(bytes);
+}
+
+/// A DHCP message.
+pub fn dhcp(bytes: &[u8]) {
+    let _read = dhcp::read(bytes);
+}
+
+/// A TLS stream: read at once, and by the handshake in pieces whose size the first byte gives.
+pub fn tls(bytes: &[u8]) {
+    let Some((size, stream)) = bytes.split_first() else { return };
+    let _read = tls::read(stream);
+    let mut handshake = Handshake::new(Transport::Tcp, 40_000, 443);
+    let mut seq = 0u32;
+    for piece in stream.chunks(usize::from(*size) + 1) {
+        handshake.handle_tcp(true, seq, false, piece);
+        seq = seq.wrapping_add(u32::try_from(piece.len()).expect("at most 256"));
+        assert!(handshake.buffered_bytes() <= BUFFERED_BYTES_MAX, "a handshake is bounded");
+    }
+    named_is_a_name(&mut handshake);
+}
+
+/// QUIC datagrams, each behind its length in two bytes.
+pub fn quic(bytes: &[u8]) {
+    let mut hello = quic::Hello::default();
+    let mut handshake = Handshake::new(Transport::Udp, 40_000, 443);
+    let mut rest = bytes;
+    while let Some((length, behind)) = rest.split_at_checked(2) {
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]])).min(behind.len());
+        let (datagram, behind) = behind.split_at(length);
+        let _read = hello.handle_datagram(datagram);
+        handshake.handle_udp(true, datagram);
+        assert!(hello.buffered_bytes() <= BUFFERED_BYTES_MAX, "a hello is bounded");
+        rest = behind;
+    }
+    named_is_a_name(&mut handshake);
+}
+
+/// The first bytes of an HTTP request.
+pub fn http(bytes: &[u8]) {
+    let _read = http::read(bytes);
+    let mut handshake = Handshake::new(Transport::Tcp, 40_000, 80);
+    handshake.handle_tcp(true, 1, false, bytes);
+    named_is_a_name(&mut handshake);
+}
+
+/// A home's payload of any type: what is accepted is written back to the same bytes.
+pub fn payload(bytes: &[u8]) {
+    if let Ok(batch) = decode::batch(bytes) {
+        assert_eq!(encode::batch(&batch), bytes);
+    }
+    if let Ok(enrolment) = decode::enrolment(bytes) {
+        assert_eq!(encode::enrolment(&enrolment), bytes);
+    }
+    if let Ok(consent) = decode::consent(bytes) {
+        assert_eq!(encode::consent(&consent), bytes);
+    }
+}
+
+/// A collector's payload of any type: what is understood survives being written and read again.
+pub fn collector_payload(bytes: &[u8]) {
+    if let Ok(manifest) = decode::manifest(bytes) {
+        assert_eq!(decode::manifest(&encode::manifest(&manifest)), Ok(manifest));
+    }
+    if let Ok(clock) = decode::clock(bytes) {
+        assert_eq!(decode::clock(&encode::clock(&clock)), Ok(clock));
+    }
+    if let Ok(receipt) = decode::receipt(bytes) {
+        assert_eq!(decode::receipt(&encode::receipt(&receipt)), Ok(receipt));
+    }
+}
+
+/// What a proxy says before a connection's first byte.
+pub fn proxy(bytes: &[u8]) {
+    if let Ok((_, rest)) = proxy::parse(bytes) {
+        assert!(rest.len() + proxy::HEAD_BYTES <= bytes.len(), "a header takes its bytes");
+    }
+}
+
+/// An invite: what is understood is written as it was read, but for letter case and space.
+pub fn invite(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(invite) = text.parse::<Invite>() {
+        assert_eq!(invite.to_string().parse(), Ok(invite));
+    }
+}
+
+/// A release: what is understood survives being written and read again.
+pub fn release_json(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(release) = json::from_json(text) {
+        let again = json::from_json(&json::to_json(&release));
+        assert!(again.is_ok_and(|again| again == release));
+    }
+}
+
+fn named_is_a_name(handshake: &mut Handshake) {
+    let named = handshake.finish();
+    assert_eq!(named.name.is_some(), named.source.is_some());
+    if let Some(name) = named.name {
+        assert!(name.as_str().len() <= 253 && !name.as_str().contains(char::is_whitespace));
+    }
+}
+
+/// Both directions of one flow, each with the room of a record and what a vector grows beyond it.
+const BUFFERED_BYTES_MAX: usize = 8 * phonehome_agent::name::HANDSHAKE_BYTES_MAX;

@@ -1,0 +1,78 @@
+//! The files a collector of an exercise is given: its configuration and its homes' networks.
+
+use crate::traffic::population::{NETWORKS, prefix};
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+
+/// Writes `collector.toml` and `networks.toml` to `folder`; gives the path of the first.
+///
+/// The intake and, if asked for, the pages listen on loopback ports the system chooses; only
+/// loopback is believed to be a proxy. `public_address` is what invites say, though every home of an
+/// exercise goes through a relay of its own.
+///
+/// # Errors
+/// Those of the files.
+pub fn write(folder: &Path, http: Option<&str>) -> io::Result<PathBuf> {
+    fs::write(folder.join("networks.toml"), networks())?;
+    let config = folder.join("collector.toml");
+    let http = http.unwrap_or_default();
+    fs::write(
+        &config,
+        format!(
+            r#"purpose = "exercise"
+data_dir = "data"
+keys_dir = "keys"
+identity = "identity.key"
+
+[intake]
+listen = "127.0.0.1:0"
+public_address = "127.0.0.1:4317"
+proxies = ["127.0.0.1"]
+
+[http]
+listen = "{http}"
+
+[exercise]
+networks = "networks.toml"
+"#
+        ),
+    )?;
+    Ok(config)
+}
+
+/// Where the homes of the exercise stand, as the collector reads it.
+fn networks() -> String {
+    let mut text = String::new();
+    for (at, network) in NETWORKS.iter().enumerate() {
+        let mut address = [0; 16];
+        address[..6].copy_from_slice(&prefix(at));
+        let address = Ipv6Addr::from_octets(address);
+        writeln!(
+            text,
+            "[[network]]\nprefix = \"{address}/48\"\ncountry = \"{}\"\nasn = {}\n",
+            network.city.country, network.number
+        )
+        .expect("a string takes text");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phonehome_collector::config::Config;
+
+    #[test]
+    fn the_collector_understands_its_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = write(folder.path(), None).expect("files");
+        let config = Config::load(&config).expect("a configuration");
+        let home = "2001:db8:3:7::1".parse().expect("an address");
+        let origin = config.exercise.origin(home).expect("a network of the exercise");
+        assert_eq!((origin.country.as_str(), origin.network.0), ("PL", 64_499));
+        assert_eq!(config.http, None);
+    }
+}
