@@ -8,7 +8,7 @@
 //!   is asked for by a release's name never changes and may be kept for ever, except an exercise's.
 //! - Every refusal is `application/problem+json` (RFC 9457), one of a closed list. A parameter that is
 //!   not known is refused, so that a misspelt one is not silently ignored.
-//! - [`ROUTES`] is all there is; `openapi.json` beside this file describes it, and a test compares.
+//! - `ROUTES` is all there is; `openapi.json` beside this file describes it, and a test compares.
 
 mod page;
 mod problem;
@@ -34,6 +34,7 @@ const ROUTES: &[(&str, Handler)] = &[
     ("/", page::home),
     ("/map.svg", page::map),
     ("/releases", page::releases),
+    ("/releases/{id}", page::release),
     ("/releases/{id}/", page::release),
     ("/releases/{id}/{file}", page::file),
     ("/vendors/{id}", page::vendor),

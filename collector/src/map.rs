@@ -1,6 +1,6 @@
 //! The map: which phone vendors ship data to which countries, as a picture.
 //!
-//! [`svg`] is a pure function from a release to the text of one SVG file. It takes nothing but a
+//! [`svg()`] is a pure function from a release to the text of one SVG file. It takes nothing but a
 //! [`Release`], so it cannot show what did not pass the gate; the same release gives the same bytes.
 //! Outlines were projected when the program was built; nothing is computed here but layout. The
 //! picture carries what it takes to read it alone: title, week, homes, gate, sources, licence, the

@@ -190,7 +190,10 @@ fn endpoint_fault(
     }
     let vendor = vendors.vendors.iter().find(|v| v.id == endpoint.owner);
     let owner = owners.iter().find(|o| o.id == endpoint.owner);
-    let Some(domains) = vendor.map(|v| &v.domains).or(owner.map(|o| &o.domains)) else {
+    let Some(domains) = vendor
+        .map(|v| &v.domains)
+        .or_else(|| owner.map(|o| &o.domains))
+    else {
         return Some("the owner is neither a vendor nor an owner of this file");
     };
     if !rows::lies_inside(host, domains) {
@@ -231,7 +234,7 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
         let owner = list.owners.iter().find(|o| o.id == e.owner);
         let (name, country) = vendor
             .map(|v| (&v.name, &v.country))
-            .or(owner.map(|o| (&o.name, &o.country)))
+            .or_else(|| owner.map(|o| (&o.name, &o.country)))
             .expect("`read` found the owner");
         let number = vendor.map(|v| v.number);
         let class = CLASSES

@@ -197,11 +197,13 @@ pub(crate) fn render(file: &Vendors) -> String {
             .expect("a String takes everything");
     };
     for v in &file.vendors {
+        // One decimal is what the source gives.
         let share = v
             .shipments_2020q1_percent
-            .map(|p| (p * 10.0).round() as u16);
+            .map(|percent| format!("{:.0}", percent * 10.0));
+        let share = share.map_or_else(|| "None".to_owned(), |permille| format!("Some({permille})"));
         line(format_args!(
-            "VendorFacts {{ id: {:?}, name: {:?}, brands: &{:?}, country: *b{:?}, shipments_2020q1_permille: {share:?}, domains: &{:?}, host_names: &{:?}, vendor_class: &{:?}, core: &{:?}, check: &{:?}, weak: &{:?} }},",
+            "VendorFacts {{ id: {:?}, name: {:?}, brands: &{:?}, country: *b{:?}, shipments_2020q1_permille: {share}, domains: &{:?}, host_names: &{:?}, vendor_class: &{:?}, core: &{:?}, check: &{:?}, weak: &{:?} }},",
             v.id,
             v.name,
             v.brands,

@@ -91,6 +91,17 @@ fn a_device_is_its_mac_whatever_its_addresses() {
 }
 
 #[test]
+fn a_made_up_address_is_told_from_a_makers() {
+    let mut table = DeviceTable::new(&SECRET);
+    for (mac, kind) in [(PHONE, MacKind::Global), (OTHER, MacKind::Randomised)] {
+        let id = table
+            .handle_packet(&syn(Some(mac), "192.168.1.5", "8.8.8.8"))
+            .expect("a device");
+        assert_eq!(table.row(id).mac_kind, kind);
+    }
+}
+
+#[test]
 fn without_a_link_layer_a_device_is_its_address() {
     let mut table = DeviceTable::new(&SECRET);
     let id = table
@@ -261,9 +272,10 @@ proptest! {
             packet.destination = destination.into();
             if let Some(id) = table.handle_packet(&packet) {
                 prop_assert!(table.ids().any(|known| known == id));
-                table.row(id);
+                prop_assert_eq!(table.row(id).device, table.tag(id));
             }
-            table.device_of(None, packet.source, packet.link.source);
+            let found = table.device_of(None, packet.source, packet.link.source);
+            prop_assert!(found.is_none_or(|id| table.ids().any(|known| known == id)));
         }
     }
 }

@@ -202,6 +202,29 @@ fn one_decisive_clue_is_enough_for_the_rarest_vendor() {
 }
 
 #[test]
+fn one_family_states_nothing_however_sure() {
+    let vendor = Vendor::from_id("xiaomi").expect("listed");
+    let clue = Clue {
+        nats: 20.0,
+        ..Clue::toward(vendor, Family::DhcpName)
+    };
+    let verdict = Verdict::of(&Evidence { clues: vec![clue] }, None);
+    assert!(verdict.p > 0.99 && verdict.guess == Some(vendor));
+    assert_eq!(verdict.stated, None);
+    let other = Clue {
+        nats: 0.5,
+        ..Clue::toward(vendor, Family::Mdns)
+    };
+    let verdict = Verdict::of(
+        &Evidence {
+            clues: vec![clue, other],
+        },
+        None,
+    );
+    assert_eq!(verdict.basis(), Some(Inferred));
+}
+
+#[test]
 fn a_holder_is_believed_before_all_evidence() {
     let xiaomi = Vendor::from_id("xiaomi").expect("listed");
     let evidence = Case {

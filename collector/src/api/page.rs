@@ -61,9 +61,7 @@ pub(super) fn file(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
     let bytes = shelved
         .file(name)
         .ok_or_else(|| Problem::NoSuchFile(name.to_owned()))?;
-    Ok(Reply::new(Kind::of_file(name), Keep::ForEver, bytes)
-        .from(shelved.release())
-        .named(format!("phonehome-{}-{name}", shelved.release().id)))
+    Ok(Reply::new(Kind::of_file(name), Keep::ForEver, bytes).from(shelved.release()))
 }
 
 /// One vendor in the newest release.

@@ -1,26 +1,34 @@
 //! The released weeks that are shown, swapped whole while requests are answered.
 
+use crate::identity::Identity;
 use crate::publish::{self, File};
 use crate::release::{Release, ReleaseId};
 use phonehome_proto::time::Week;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What the API shows. Its clones are the same shelf.
-#[derive(Clone, Debug, Default)]
-pub struct Shelf(Arc<RwLock<Arc<[Arc<Shelved>]>>>);
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    releases: Arc<RwLock<Arc<[Arc<Shelved>]>>>,
+    identity: Arc<Identity>,
+}
 
 /// A release on the shelf, with its files once somebody asked for one.
 #[derive(Debug)]
 pub struct Shelved {
     release: Release,
+    identity: Arc<Identity>,
     files: OnceLock<Vec<File>>,
 }
 
 impl Shelf {
-    /// An empty shelf.
+    /// An empty shelf, whose releases this collector signs.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(identity: Arc<Identity>) -> Self {
+        Self {
+            releases: Arc::default(),
+            identity,
+        }
     }
 
     /// Shows exactly these releases from now on. Requests under way finish with what they began with.
@@ -35,6 +43,7 @@ impl Shelf {
                     || {
                         Arc::new(Shelved {
                             release,
+                            identity: Arc::clone(&self.identity),
                             files: OnceLock::new(),
                         })
                     },
@@ -43,13 +52,16 @@ impl Shelf {
             })
             .collect();
         next.sort_by_key(|shelved| std::cmp::Reverse(shelved.release.id));
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = next.into();
+        *self
+            .releases
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = next.into();
     }
 
     /// All releases, the newest first.
     #[must_use]
     pub fn all(&self) -> Arc<[Arc<Shelved>]> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.releases.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The release of the newest week.
@@ -87,10 +99,10 @@ impl Shelved {
     /// One of its published files: the bytes that stand in its folder.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
-        let files = self.files.get_or_init(|| publish::files(&self.release));
-        let at = files
-            .binary_search_by(|(known, _)| known.as_str().cmp(name))
-            .ok()?;
-        Some(&files[at].1)
+        let files = self
+            .files
+            .get_or_init(|| publish::signed_files(&self.release, self.identity.key()));
+        let (_, bytes) = files.iter().find(|(known, _)| known == name)?;
+        Some(bytes)
     }
 }

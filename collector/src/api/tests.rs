@@ -1,9 +1,17 @@
 use super::*;
+use crate::identity::Identity;
 use crate::publish::fixture;
 use crate::query;
 use phonehome_proto::manifest::Purpose;
+use phonehome_proto::seal::SigningKey;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+fn shelf() -> Shelf {
+    let key = SigningKey::from_seed(&[7; 32]);
+    Shelf::new(Arc::new(Identity::new(key, Purpose::Exercise)))
+}
 
 /// A served shelf, and a way to ask it.
 struct Served {
@@ -13,7 +21,7 @@ struct Served {
 
 impl Served {
     async fn with(releases: Vec<crate::release::Release>) -> Self {
-        let shelf = Shelf::new();
+        let shelf = shelf();
         shelf.replace(releases);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
@@ -56,7 +64,7 @@ fn two() -> Vec<crate::release::Release> {
 #[tokio::test]
 async fn answers_are_the_published_bytes() {
     let served = Served::with(two()).await;
-    let files = crate::publish::files(&two()[0]);
+    let files = crate::publish::signed_files(&two()[0], &SigningKey::from_seed(&[7; 32]));
     for (name, bytes) in &files {
         let reply = served.get(&format!("/releases/2026-W46.0/{name}")).await;
         assert_eq!((reply.status, &reply.body), (200, bytes), "{name}");
@@ -101,6 +109,21 @@ async fn answers_are_the_published_bytes() {
     let list: Value = serde_json::from_slice(&served.get("/v1/releases").await.body).expect("JSON");
     assert_eq!(list[0]["id"], "2026-W47.0");
     assert_eq!(list[1]["notice"], crate::map::words::EXERCISE);
+}
+
+#[tokio::test]
+async fn what_was_downloaded_verifies() {
+    let served = Served::with(two()).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let sums = served.get("/releases/2026-W47.0/SHA256SUMS").await;
+    let listed = text(&sums).lines().map(|line| &line[66..]);
+    for name in listed.chain([crate::publish::SUMS, crate::publish::SIGNATURE]) {
+        let reply = served.get(&format!("/releases/2026-W47.0/{name}")).await;
+        std::fs::write(folder.path().join(name), reply.body).expect("written");
+    }
+    let key = SigningKey::from_seed(&[7; 32]).public();
+    let report = crate::publish::verify(folder.path(), Some(&key)).expect("whole");
+    assert_eq!(report.releases[0].origin, crate::publish::Origin::Proven);
 }
 
 #[tokio::test]
@@ -237,7 +260,7 @@ async fn every_refusal_is_a_problem_of_the_list() {
         ("GET", "/v1/matrix?week=2026-W48", 404, "no-such-release"),
         (
             "GET",
-            "/releases/2026-W46.0/SHA256SUMS",
+            "/releases/2026-W46.0/SHA512SUMS",
             404,
             "no-such-file",
         ),
@@ -295,7 +318,7 @@ async fn an_empty_shelf_says_so() {
 
 #[test]
 fn a_revision_takes_its_weeks_place() {
-    let shelf = Shelf::new();
+    let shelf = shelf();
     let mut revised = fixture::release();
     revised.id.revision = 1;
     shelf.replace(vec![revised.clone(), fixture::release()]);
@@ -325,6 +348,7 @@ fn the_description_lists_what_there_is() {
     let pages = [
         "/",
         "/releases",
+        "/releases/{id}",
         "/releases/{id}/",
         "/vendors/{id}",
         "/countries/{code}",

@@ -22,7 +22,7 @@ pub fn write(table: &Table) -> String {
     out
 }
 
-/// A table that [`write`] wrote, its fields typed again by their columns; `None` for anything else.
+/// A table that [`write()`] wrote, its fields typed again by their columns; `None` for anything else.
 #[must_use]
 pub fn read(text: &str) -> Option<Table> {
     let mut lines = text.lines();

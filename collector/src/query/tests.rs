@@ -1,6 +1,10 @@
 use super::*;
 use crate::api::{Shelf, router};
+use crate::identity::Identity;
 use crate::publish::fixture;
+use phonehome_proto::manifest::Purpose;
+use phonehome_proto::seal::SigningKey;
+use std::sync::Arc;
 
 async fn printed(question: &Question, source: Source<'_>, format: Format) -> String {
     let mut out = Vec::new();
@@ -43,7 +47,8 @@ fn questions() -> Vec<Question> {
 #[tokio::test]
 async fn a_collector_and_its_releases_answer_alike() {
     let releases = [fixture::release()];
-    let shelf = Shelf::new();
+    let key = SigningKey::from_seed(&[7; 32]);
+    let shelf = Shelf::new(Arc::new(Identity::new(key, Purpose::Exercise)));
     shelf.replace(releases.to_vec());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await

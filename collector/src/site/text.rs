@@ -101,24 +101,27 @@ pub(super) fn files(release: &Release, links: Links) -> String {
          DuckDB : SELECT country, share FROM 'matrix-server.csv' WHERE vendor = 'xiaomi' AND state = 'value';\
          </pre>\n"
     ));
-    if links == Links::Folder {
-        let kind = PayloadType::Release.as_str();
-        out.push_str(&format!(
-            "<h3>Check that nothing was changed</h3>\n<pre>phonehome-collector verify . --key KEY</pre>\n\
-             <p>KEY is the collector's public key as you know it from elsewhere; the one in \
-             <a href=\"collector.pub\">collector.pub</a> proves only that the folder is of one piece. Without \
-             that program: <code>sha256sum -c <a href=\"SHA256SUMS\">SHA256SUMS</a></code> checks the files, and \
-             <a href=\"SHA256SUMS.sig\">SHA256SUMS.sig</a> is an Ed25519 signature (RFC 8032) over the list in \
-             its DSSE encoding:</p>\n\
-             <pre>{{ printf 'DSSEv1 {} {kind} %d ' \"$(wc -c &lt; SHA256SUMS)\"; cat SHA256SUMS; }} &gt; /tmp/signed\n\
-             xxd -r -p SHA256SUMS.sig &gt; /tmp/signature\n\
-             {{ printf 302a300506032b6570032100; cat collector.pub; }} | xxd -r -p &gt; /tmp/key.der\n\
-             openssl pkeyutl -verify -pubin -keyform DER -inkey /tmp/key.der -rawin \\\n  \
-             -in /tmp/signed -sigfile /tmp/signature</pre>\n",
-            kind.len()
-        ));
-    }
+    out.push_str(&check(&base));
     out
+}
+
+/// How to check that no byte of the folder was changed, with this program and without it.
+fn check(base: &str) -> String {
+    let kind = PayloadType::Release.as_str();
+    format!(
+        "<h3>Check that nothing was changed</h3>\n<pre>phonehome-collector verify . --key KEY</pre>\n\
+         <p>KEY is the collector's public key as you know it from elsewhere; the one in \
+         <a href=\"{base}collector.pub\">collector.pub</a> proves only that the folder is of one piece. \
+         Without that program: <code>sha256sum -c <a href=\"{base}SHA256SUMS\">SHA256SUMS</a></code> \
+         checks the files, and <a href=\"{base}SHA256SUMS.sig\">SHA256SUMS.sig</a> is an Ed25519 \
+         signature (RFC 8032) over the list in its DSSE encoding:</p>\n\
+         <pre>{{ printf 'DSSEv1 {} {kind} %d ' \"$(wc -c &lt; SHA256SUMS)\"; cat SHA256SUMS; }} &gt; /tmp/signed\n\
+         xxd -r -p SHA256SUMS.sig &gt; /tmp/signature\n\
+         {{ printf 302a300506032b6570032100; cat collector.pub; }} | xxd -r -p &gt; /tmp/key.der\n\
+         openssl pkeyutl -verify -pubin -keyform DER -inkey /tmp/key.der -rawin \\\n  \
+         -in /tmp/signed -sigfile /tmp/signature</pre>\n",
+        kind.len()
+    )
 }
 
 /// Licence and citation.

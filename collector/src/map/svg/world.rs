@@ -8,6 +8,7 @@ use super::row::Row;
 use super::text::{escape, width_px};
 use crate::map::borders::{self, Disc, Shape};
 use crate::map::classes::{INK_COLOUR, Look, ZERO_COLOUR};
+use crate::map::projection::WIDTH_PX;
 use crate::map::words;
 use crate::release::Cell;
 use phonehome_proto::net::Country;
@@ -297,10 +298,14 @@ impl Pen<'_> {
                 f64::from(x) / self.per_px,
                 f64::from(y) / self.per_px + SIZE_PX * 0.35,
             );
+            let beside = x + half + 3.0;
             let left = if half * 2.0 > width {
                 x - width / 2.0
+            } else if beside + width < WIDTH_PX * 10.0 / self.per_px {
+                beside
             } else {
-                x + half + 3.0
+                // At the right edge of the world, to the left of it.
+                x - half - 3.0 - width
             };
             let free = taken.iter().all(|&(from, to, at)| {
                 left > to || left + width < from || (y - at).abs() > SIZE_PX * 1.1
