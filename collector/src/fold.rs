@@ -45,7 +45,8 @@ pub enum Whereabouts {
 pub struct Presence {
     /// How they are known: the strongest of the week.
     pub basis: Basis,
-    /// The days on which one was there, whichever basis it had on the day.
+    /// The days on which one was there that was known by a counted basis on that day. Other days
+    /// could not have proved a contact, so they must not be asked about one.
     pub days: BTreeSet<Day>,
 }
 
@@ -144,7 +145,9 @@ impl HomeWeek {
                 days: BTreeSet::new(),
             });
             presence.basis = presence.basis.min(basis);
-            presence.days.insert(day);
+            if basis.is_counted() {
+                presence.days.insert(day);
+            }
         }
         for observation in batch.observations() {
             let key = observation.key();
@@ -189,11 +192,11 @@ impl Whereabouts {
 }
 
 impl Presence {
-    /// Whether the home is one of those asked about this vendor: its phones are known by a counted
-    /// basis, and were there on enough days to be observed.
+    /// Whether the home is one of those asked about this vendor: its phones, known by a counted
+    /// basis, were there on enough days to be observed.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        self.basis.is_counted() && self.days.len() >= limits::PRESENT_DAYS_MIN as usize
+        self.days.len() >= limits::PRESENT_DAYS_MIN as usize
     }
 }
 

@@ -253,12 +253,14 @@ fn naive(specs: &[Spec]) -> (u32, HashMap<String, [u32; 2]>) {
     let mut asked = 0;
     let mut did: HashMap<String, [u32; 2]> = HashMap::new();
     for spec in specs {
-        let days: HashSet<_> = spec.batches.iter().map(|(day, ..)| day).collect();
-        let is_known = spec
+        let counted = |basis: usize| BASES[basis] != Basis::Circular;
+        let days: HashSet<_> = spec
             .batches
             .iter()
-            .any(|&(_, basis, _)| BASES[basis] != Basis::Circular);
-        if days.len() < 4 || !is_known {
+            .filter(|&&(_, basis, _)| counted(basis))
+            .map(|(day, ..)| day)
+            .collect();
+        if days.len() < 4 {
             continue;
         }
         asked += 1;

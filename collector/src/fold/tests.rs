@@ -36,12 +36,18 @@ fn four_days_and_a_counted_basis_make_a_home_asked() {
         "three days in five batches"
     );
     assert!(!asked(&present(&[0, 1, 2, 3, 4, 5, 6], Basis::Circular)));
-    let strongest = [
+    let mostly_circular = [
         present(&[0, 1, 2], Basis::Circular),
-        present(&[3], Basis::Decisive),
+        present(&[3, 4, 5], Basis::Decisive),
     ]
     .concat();
-    assert!(asked(&strongest), "the strongest of the week");
+    assert!(!asked(&mostly_circular), "three days that could prove anything");
+    let strongest = [
+        present(&[0, 1, 2], Basis::Inferred),
+        present(&[2, 3], Basis::Decisive),
+    ]
+    .concat();
+    assert!(asked(&strongest), "four days, whichever counted basis");
     assert_eq!(
         home(&strongest).vendors()[&vendor("xiaomi")].basis,
         Basis::Decisive
