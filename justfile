@@ -16,5 +16,5 @@ fuzz target seconds="60":
 
 # Rewrites the golden files and shows what changed.
 golden:
-    PHONEHOME_UPDATE_GOLDEN=1 cargo test --workspace
+    UPDATE_GOLDEN=1 cargo test --workspace
     git diff --stat -- '*golden*' docs/map.svg

@@ -76,8 +76,8 @@ pub struct CaptureCounts {
 #[derive(Debug, Error)]
 pub enum CaptureError {
     /// The file cannot be opened or its first bytes cannot be read.
-    #[error("it cannot be read: {0}")]
-    Unreadable(#[source] io::Error),
+    #[error(transparent)]
+    Unreadable(io::Error),
     /// It holds no byte.
     #[error("it is empty")]
     Empty,

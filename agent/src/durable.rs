@@ -1,6 +1,6 @@
 //! Files that are whole or absent.
 //!
-//! Takes a path and bytes. When [`write`] returns, the bytes are on the disk under that name; a
+//! Takes a path and bytes. When [`write()`] returns, the bytes are on the disk under that name; a
 //! crash at any moment leaves the old file or the new one, never a part of either. What a crash can
 //! leave besides is one temporary file, which [`sweep`] removes and nobody ever reads. Files are of
 //! mode 0600 and new folders of mode 0700: what stands in them is the household's.
@@ -13,13 +13,26 @@ use std::path::{Path, PathBuf};
 /// How a file is called until it is whole.
 const UNFINISHED: &str = ".unfinished";
 
-/// Writes a file of mode 0600: beside its place, synced, then renamed onto it.
+/// Writes a file of mode 0600: beside its place, synced, renamed onto it, and the folder synced.
 ///
 /// # Errors
 /// Whatever the disk says; the old file, if there was one, still stands.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    place(path, bytes)?;
+    match path.parent() {
+        Some(folder) => settle(folder),
+        None => Ok(()),
+    }
+}
+
+/// The first half of [`write()`]: the file is whole under its name, but a crash may still undo the
+/// rename until its folder is [settled](settle). For many files of one folder.
+///
+/// # Errors
+/// Whatever the disk says; the old file, if there was one, still stands.
+pub fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = unfinished(path);
-    let written = (|| {
+    let placed = (|| {
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -30,22 +43,30 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.sync_all()?;
         fs::rename(&unfinished, path)
     })();
-    if written.is_err() {
+    if placed.is_err() {
         // A full disk needs the room back. That it cannot be had tells nothing new.
         let _ = fs::remove_file(&unfinished);
     }
-    written?;
-    sync_folder_of(path)
+    placed
 }
 
-/// Removes a file for good; one that is not there is removed already.
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn settle(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file; one that is not there is removed already. A crash may bring it back until its
+/// folder is [settled](settle).
 ///
 /// # Errors
 /// Whatever the disk says.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => sync_folder_of(path),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -98,14 +119,6 @@ fn unfinished(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// A rename is on the disk only once the folder is.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +166,16 @@ mod tests {
         fs::create_dir(unfinished(&path))?;
         assert!(write(&path, b"new").is_err());
         assert_eq!(read(&path, 9)?.as_deref(), Some(&b"old"[..]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_finds_no_place_leaves_nothing() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("taken");
+        fs::create_dir(&path)?;
+        assert!(write(&path, b"file").is_err());
+        assert_eq!(fs::read_dir(folder.path())?.count(), 1);
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ use crate::name::{NameStatus, Named};
 use crate::packet::{MacAddr, Packet, Segment};
 use crate::tally::{Tally, reasons};
 use answers::Answers;
-use clock::{PacketClock, Tick};
+use clock::PacketClock;
 use conversation::{Conversation, Phase};
 use hash::SeededState;
 use key::FlowKey;
@@ -198,19 +198,20 @@ impl FlowTable {
             self.ended.len() <= ENDED_MAX,
             "poll_expired was not called after every packet"
         );
-        let tick = self.clock.advance(now);
+        self.clock.advance(now);
+        let stamp = self.clock.stamp();
         self.counts.packets += 1;
         self.counts.packets_held += 1;
         let (key, side) = FlowKey::of(packet);
-        let place = self.place(key, packet, tick);
+        let place = self.place(key, packet);
         let conversation = self.conversations[place as usize]
             .as_mut()
             .expect("places are taken");
         let held_before = conversation.hello_bytes();
         let phase_before = conversation.phase();
-        let turned = conversation.handle_packet(packet, side, tick);
+        let turned = conversation.handle_packet(packet, side, stamp);
         if turned {
-            conversation.infer(&self.answers, tick);
+            conversation.infer(&self.answers, stamp);
         }
         self.hello_bytes = self.hello_bytes + conversation.hello_bytes() - held_before;
         if self.hello_bytes > self.limits.hello_bytes_max {
@@ -228,7 +229,7 @@ impl FlowTable {
             && let Some(message) = packet.dns()
         {
             self.answers
-                .hear(packet.destination, &message, tick, &mut self.counts.shed);
+                .hear(packet.destination, &message, stamp, &mut self.counts.shed);
         }
     }
 
@@ -237,25 +238,32 @@ impl FlowTable {
         if let Some(flow) = self.ended.pop_front() {
             return Some(flow);
         }
-        let now = self.clock.tick();
         for phase in Phase::ALL {
             let Some(place) = self.order.front(phase as usize) else {
                 continue;
             };
-            let last = self.conversations[place as usize]
-                .as_ref()
-                .expect("in order")
-                .last_tick();
-            if self.is_finished {
-                self.end(place, Ended::CaptureEnd);
-            } else if now.since(last) >= phase.idle_nanos() {
-                self.end(place, phase.ended());
-            } else {
-                continue;
+            if let Some(ended) = self.ending(place, phase) {
+                self.end(place, ended);
+                return self.ended.pop_front();
             }
-            return self.ended.pop_front();
         }
         None
+    }
+
+    /// What ends the conversation at this place now, if anything does.
+    fn ending(&mut self, place: u32, phase: Phase) -> Option<Ended> {
+        if self.is_finished {
+            return Some(Ended::CaptureEnd);
+        }
+        let conversation = self.conversations[place as usize]
+            .as_mut()
+            .expect("places are taken");
+        if conversation.last_tick() > self.clock.stamp() {
+            // It was dated by a wild time; its silence counts from here.
+            conversation.date(self.clock.passed());
+        }
+        let silent_nanos = self.clock.passed().since(conversation.last_tick());
+        (silent_nanos >= phase.idle_nanos()).then(|| phase.ended())
     }
 
     /// Ends every flow; poll until there is nothing.
@@ -271,12 +279,13 @@ impl FlowTable {
 
     /// Where the conversation of a packet has its place; a new one where there is none, or where the
     /// one there is over.
-    fn place(&mut self, key: FlowKey, packet: &Packet<'_>, tick: Tick) -> u32 {
+    fn place(&mut self, key: FlowKey, packet: &Packet<'_>) -> u32 {
+        let stamp = self.clock.stamp();
         if let Some(&place) = self.places.get(&key) {
             let conversation = self.conversations[place as usize]
                 .as_ref()
                 .expect("places are taken");
-            match conversation.is_over_for(packet, tick) {
+            match conversation.is_over_for(packet, stamp) {
                 None => return place,
                 Some(ended) => self.end(place, ended),
             }
@@ -284,8 +293,8 @@ impl FlowTable {
         if self.places.len() >= self.limits.flows_max as usize {
             self.evict();
         }
-        let mut conversation = Conversation::open(key, packet, tick);
-        conversation.infer(&self.answers, tick);
+        let mut conversation = Conversation::open(key, packet, stamp);
+        conversation.infer(&self.answers, stamp);
         let phase = conversation.phase();
         let place = if let Some(place) = self.free.pop() {
             self.conversations[place as usize] = Some(conversation);
@@ -326,7 +335,7 @@ impl FlowTable {
     }
 }
 
-/// One packet ends one flow at most twice over: an old one of its own, and one to make room.
+/// One packet ends two flows at most: the old one between its ends, and one to make room.
 const ENDED_MAX: usize = 2;
 const DNS_PORT: u16 = 53;
 

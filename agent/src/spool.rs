@@ -141,22 +141,20 @@ impl Spool {
         Ok(batches)
     }
 
-    /// Keeps a batch; where the limits demand it, the oldest ones go.
+    /// Keeps batches, in their order; where the limits demand it, the oldest go.
     ///
     /// # Errors
-    /// [`SpoolError`]: the batch is not kept.
-    pub fn put(&mut self, sealed: &SealedBatch) -> Result<(), SpoolError> {
-        let bytes = file::to_bytes(sealed);
-        let len = u64::try_from(bytes.len()).expect("a batch is bounded");
-        self.make_room(len)?;
-        let number = self
-            .waiting
-            .last_key_value()
-            .map_or(1, |(number, _)| number + 1);
-        let path = path(&self.folder, Slot(number));
-        durable::write(&path, &bytes).map_err(|source| self.failed(source))?;
-        self.waiting.insert(number, len);
-        Ok(())
+    /// [`SpoolError`]: the batch it could not keep and those after it are not kept.
+    pub fn put<'a>(
+        &mut self,
+        batches: impl IntoIterator<Item = &'a SealedBatch>,
+    ) -> Result<(), SpoolError> {
+        let put = batches
+            .into_iter()
+            .try_for_each(|sealed| self.place(sealed));
+        // Once for all of them: syncing is what takes the time.
+        durable::settle(&self.folder).map_err(|source| self.failed(source))?;
+        put
     }
 
     /// The waiting batches, oldest first.
@@ -182,7 +180,8 @@ impl Spool {
         Ok(sealed)
     }
 
-    /// Removes a batch that has its final answer.
+    /// Removes a batch that has its final answer. Should a crash bring it back, it is sent again and
+    /// gets the same answer.
     ///
     /// # Errors
     /// [`SpoolError`].
@@ -204,6 +203,20 @@ impl Spool {
     /// What was lost since the last call.
     pub fn take_lost(&mut self) -> Tally<Lost> {
         std::mem::take(&mut self.lost)
+    }
+
+    fn place(&mut self, sealed: &SealedBatch) -> Result<(), SpoolError> {
+        let bytes = file::to_bytes(sealed);
+        let len = u64::try_from(bytes.len()).expect("a batch is bounded");
+        self.make_room(len)?;
+        let number = self
+            .waiting
+            .last_key_value()
+            .map_or(1, |(number, _)| number + 1);
+        let path = path(&self.folder, Slot(number));
+        durable::place(&path, &bytes).map_err(|source| self.failed(source))?;
+        self.waiting.insert(number, len);
+        Ok(())
     }
 
     fn make_room(&mut self, len: u64) -> Result<(), SpoolError> {

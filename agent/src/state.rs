@@ -250,11 +250,14 @@ impl Claim {
         self.write(CONSENT, &file::to_bytes(record))
     }
 
-    /// Keeps the collector's rules.
+    /// Keeps the collector's rules; those that did not change are kept already.
     ///
     /// # Errors
-    /// [`StateError::Disk`].
+    /// [`StateError`].
     pub fn set_manifest(&self, manifest: &SealedBatch) -> Result<(), StateError> {
+        if self.state.manifest()?.as_ref() == Some(manifest) {
+            return Ok(());
+        }
         self.write(MANIFEST, &file::to_bytes(manifest))
     }
 

@@ -59,11 +59,11 @@ impl Reject {
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
-            Self::TooEarly | Self::TooMany => false,
+            // A registry can be mended, and a home can enrol again with the same key.
+            Self::TooEarly | Self::TooMany | Self::UnknownKey => false,
             Self::UnknownType
             | Self::TooLarge
             | Self::BadSignature
-            | Self::UnknownKey
             | Self::Malformed
             | Self::NotCanonical
             | Self::WrongAudience

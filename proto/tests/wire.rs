@@ -1,6 +1,6 @@
 //! The wire at its boundary: golden bytes, canonical form, and bytes nobody should send.
 //!
-//! `PHONEHOME_UPDATE_GOLDEN=1 cargo test -p phonehome-proto` rewrites the golden files; until v1 is
+//! `UPDATE_GOLDEN=1 cargo test -p phonehome-proto` rewrites the golden files; until v1 is
 //! frozen that needs a decision record, afterwards it is forbidden.
 
 use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, NotABatch, Source};
@@ -239,7 +239,7 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("golden/v1")
         .join(name);
-    if std::env::var_os("PHONEHOME_UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, bytes).expect("the golden folder can be written");
     }
     std::fs::read(&path).expect("the golden file is there")

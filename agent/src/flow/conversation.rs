@@ -100,10 +100,15 @@ impl Conversation {
             }
             Segment::Udp { payload } => self.handshake.handle_udp(from_client, payload),
         }
+        self.heed_hello();
+        self.client != client_before
+    }
+
+    /// Whoever sent the hello is the client, unless a SYN said otherwise.
+    fn heed_hello(&mut self) {
         if self.handshake.client_is_other_side() {
             self.settle_client(self.handshake_client.other(), Certainty::Hello);
         }
-        self.client != client_before
     }
 
     fn settle_client(&mut self, side: Side, certainty: Certainty) {
@@ -160,6 +165,11 @@ impl Conversation {
         }
     }
 
+    /// Says when it was last heard of, where its own packets were wrong about it.
+    pub(super) const fn date(&mut self, tick: Tick) {
+        self.last_tick = tick;
+    }
+
     pub(super) const fn last_tick(&self) -> Tick {
         self.last_tick
     }
@@ -169,9 +179,12 @@ impl Conversation {
     }
 
     pub(super) fn into_flow(mut self, ended: Ended, answers: &Answers) -> Flow {
+        let read = self.handshake.finish();
+        // Only now may a hello that broke off have shown whose it was.
+        self.heed_hello();
         let server = self.client.other();
         let service = self.handshake.service();
-        let named = self.named(service, answers);
+        let named = self.named(read, service, answers);
         Flow {
             client: self.key.end(self.client),
             server: self.key.end(server),
@@ -190,9 +203,8 @@ impl Conversation {
         }
     }
 
-    /// What the handshake says; where it names nobody, what DNS said.
-    fn named(&mut self, service: Service, answers: &Answers) -> Named {
-        let mut named = self.handshake.finish();
+    /// What the handshake said; where it named nobody, what DNS said.
+    fn named(&mut self, mut named: Named, service: Service, answers: &Answers) -> Named {
         let client = self.key.end(self.client).address;
         if named.ech
             && named

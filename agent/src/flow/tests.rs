@@ -58,21 +58,26 @@ fn down(millis: i64, flags: u8, seq: u32, ack: u32) -> Packet<'static> {
 
 /// The smallest TLS ClientHello with a server name, in one record.
 fn client_hello(name: &str) -> Vec<u8> {
-    fn behind_length(bytes: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(bytes.len()).expect("short").to_be_bytes();
-        [length.as_slice(), bytes].concat()
-    }
+    client_hello_with(name, &[])
+}
+
+/// The same with further extensions.
+fn client_hello_with(name: &str, further: &[u8]) -> Vec<u8> {
     let name = behind_length(&[[0].as_slice(), &behind_length(name.as_bytes())].concat());
-    let extensions = behind_length(&[[0, 0].as_slice(), &behind_length(&name)].concat());
+    let extensions = [[0, 0].as_slice(), &behind_length(&name), further].concat();
     let body = [
         [3, 3].as_slice(),
         &[7; 32],
         &[0, 0, 2, 0x13, 1, 1, 0],
-        &extensions,
-    ]
-    .concat();
-    let message = [[1, 0].as_slice(), &behind_length(&body)].concat();
+        &behind_length(&extensions),
+    ];
+    let message = [[1, 0].as_slice(), &behind_length(&body.concat())].concat();
     [[22, 3, 1].as_slice(), &behind_length(&message)].concat()
+}
+
+fn behind_length(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("short").to_be_bytes();
+    [length.as_slice(), bytes].concat()
 }
 
 fn datagram(millis: i64, from: (&'static str, u16), to: (&'static str, u16)) -> Packet<'static> {
@@ -307,19 +312,48 @@ fn silence_ends_a_flow_as_soon_as_its_transport_allows() {
 }
 
 #[test]
-fn one_wild_time_ends_nothing() {
-    let wild = datagram(
-        i64::from(u32::MAX) * 1_000,
-        ("10.0.0.1", 1),
-        ("10.0.0.2", 2),
+fn the_same_ends_after_a_silence_are_a_new_flow() {
+    let at = |seconds: i64| datagram(seconds * 1_000, (PHONE, 50_000), (SERVER, 443));
+    assert_eq!(
+        ends(&flows(&[at(0), at(100), at(200)])),
+        [Ended::CaptureEnd]
     );
-    let ends = ends(&flows(&[
-        datagram(0, (PHONE, 50_000), (SERVER, 443)),
-        wild,
-        datagram(10, (PHONE, 50_000), (SERVER, 443)),
-        datagram(20, (SERVER, 443), (PHONE, 50_000)),
-    ]));
-    assert_eq!(ends, [Ended::CaptureEnd; 2]);
+    let seen = flows(&[at(0), at(600), at(601), at(602)]);
+    assert_eq!(ends(&seen), [Ended::Idle, Ended::CaptureEnd]);
+    assert_eq!(seen[1].up.packets, 3);
+}
+
+#[test]
+fn one_wild_time_ends_nothing() {
+    let wild = [
+        i64::from(u32::MAX) * 1_000,
+        -900_000_000_000,
+        500_000_000,
+        -500_000_000,
+    ];
+    for millis in wild {
+        let seen = flows(&[
+            datagram(0, (PHONE, 50_000), (SERVER, 443)),
+            datagram(5, (PHONE, 50_000), (SERVER, 443)),
+            datagram(millis, ("10.0.0.1", 1), ("10.0.0.2", 2)),
+            datagram(10, (PHONE, 50_000), (SERVER, 443)),
+            datagram(20, (SERVER, 443), (PHONE, 50_000)),
+        ]);
+        assert_eq!(ends(&seen), [Ended::CaptureEnd; 2], "{millis}");
+    }
+}
+
+#[test]
+fn a_flow_dated_by_a_wild_time_ends_all_the_same() {
+    let wild = datagram(500_000_000, ("10.0.0.1", 1), ("10.0.0.2", 2));
+    let ticks = (0..300).map(|second| datagram(second * 1_000, (PHONE, 50_000), (SERVER, 443)));
+    let packets: Vec<_> = ticks
+        .clone()
+        .take(3)
+        .chain([wild])
+        .chain(ticks.skip(3))
+        .collect();
+    assert_eq!(ends(&flows(&packets)), [Ended::Idle, Ended::CaptureEnd]);
 }
 
 #[test]

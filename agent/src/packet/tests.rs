@@ -286,6 +286,15 @@ fn bytes_are_those_of_the_ip_header() {
         (packet.ip_bytes, packet.payload()),
         (33, b"hello".as_slice())
     );
+    let padded = ethernet(
+        0x0800,
+        &[ipv4(TCP, &tcp(40_000, 443, 0x10, b"")), vec![0; 2]].concat(),
+    );
+    assert_eq!(
+        payload(LinkType::ETHERNET, &padded),
+        Ok(vec![]),
+        "padding is no payload"
+    );
     let whole = ethernet(0x0800, &ipv4(TCP, &tcp(40_000, 443, 0x10, &[7; 1_000])));
     let cut = Frame {
         bytes: &whole[..60],

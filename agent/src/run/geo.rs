@@ -35,3 +35,74 @@ const LAYOUTS: [&[PathElement<'_>]; 2] = [
     &[PathElement::Key("country"), PathElement::Key("iso_code")],
     &[PathElement::Key("country_code")],
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Vec<u8> {
+        let length = u8::try_from(text.len()).expect("below 29");
+        [&[0x40 | length], text.as_bytes()].concat()
+    }
+
+    fn map(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let count = u8::try_from(entries.len()).expect("below 29");
+        let entries = entries
+            .iter()
+            .flat_map(|(key, value)| [text(key), value.clone()].concat());
+        std::iter::once(0xe0 | count).chain(entries).collect()
+    }
+
+    /// The smallest database (MaxMind DB file format 2.0): 0.0.0.0/1 has `record`, the rest nothing.
+    fn database(record: &[u8]) -> Vec<u8> {
+        let tree = [0, 0, 1 + 16, 0, 0, 1];
+        let metadata = map(&[
+            ("binary_format_major_version", vec![0xa1, 2]),
+            ("binary_format_minor_version", vec![0xa0]),
+            ("build_epoch", vec![0x01, 0x02, 1]),
+            ("database_type", text("Test")),
+            ("description", map(&[])),
+            ("ip_version", vec![0xa1, 4]),
+            ("languages", vec![0x00, 0x04]),
+            ("node_count", vec![0xc1, 1]),
+            ("record_size", vec![0xa1, 24]),
+        ]);
+        [
+            tree.as_slice(),
+            &[0; 16],
+            record,
+            b"\xab\xcd\xefMaxMind.com",
+            &metadata,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn reads_both_layouts() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let nested = map(&[("country", map(&[("iso_code", text("SG"))]))]);
+        let flat = map(&[("country_code", text("SG"))]);
+        let lower = map(&[("country_code", text("sg"))]);
+        let path = folder.path().join("geo.mmdb");
+        for (record, code) in [
+            (nested, Some("SG")),
+            (flat, Some("SG")),
+            (lower, None),
+            (map(&[]), None),
+        ] {
+            std::fs::write(&path, database(&record))?;
+            let geo = Geo::open(&path)?;
+            let country =
+                |address: &str| -> anyhow::Result<_> { Ok(geo.country(address.parse()?)) };
+            assert_eq!(country("8.219.0.1")?, code.and_then(Country::parse));
+            assert_eq!(country("::ffff:8.219.0.1")?, code.and_then(Country::parse));
+            assert_eq!(country("203.0.113.9")?, None);
+            assert_eq!(
+                country("2001:db8::1")?,
+                None,
+                "an IPv4 database knows no IPv6"
+            );
+        }
+        Ok(())
+    }
+}

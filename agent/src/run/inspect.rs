@@ -102,6 +102,9 @@ pub fn run(
         take_entries(world, request.all, captures.len() - 1, &mut entries);
         Ok(())
     })?;
+    if entries.is_empty() && !request.all {
+        writeln!(err, "no flow here is known to be a phone's; --all shows every flow")?;
+    }
     // Stable: rows that begin at once keep the order of the files and of their ends.
     entries.sort_by_key(|entry| entry.flow.start);
     let country = |address| geo.as_ref().and_then(|geo| geo.country(address));

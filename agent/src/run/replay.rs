@@ -21,7 +21,7 @@ use phonehome_proto::id::Hash;
 use phonehome_proto::seal::SigningKey;
 use phonehome_proto::time::Day;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// What was asked for.
@@ -51,7 +51,8 @@ pub struct Replayed {
 
 /// Reads the files, sends what may be told of them, prints a line for each receipt.
 ///
-/// The files are read on the calling thread, between the future's waits.
+/// The files are read on the calling thread, between the future's waits. A reader that leaves does
+/// not stop the sending.
 ///
 /// # Errors
 /// [`Failure`]: a shut gate, a collector that cannot be reached or trusted, files of which none can
@@ -62,6 +63,7 @@ pub async fn replay(
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
 ) -> Result<Replayed, Failure> {
+    let (out, err) = (&mut Unread(out), &mut Unread(err));
     let claim = environment.state.claim()?;
     let Keys { home: key, local } = claim.keys(&mut *environment.chance)?;
     let mut gates = gates(&claim, key.public())?;
@@ -180,9 +182,7 @@ impl Post {
         }
         let audience = self.permit.1.manifest().audience;
         let sealed = reading::sealed(&days, audience, &self.key, &mut *environment.chance);
-        let put = sealed
-            .iter()
-            .try_for_each(|(_, sealed)| self.spool.put(sealed));
+        let put = self.spool.put(sealed.iter().map(|(_, sealed)| sealed));
         self.keep_account()?;
         put?;
         Ok(sealed.len())
@@ -239,6 +239,25 @@ impl Post {
     }
 }
 
+/// Output beside the work: when its reader has gone, the work goes on unread.
+struct Unread<'a>(&'a mut (dyn Write + Send));
+
+impl Write for Unread<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            flushed => flushed,
+        }
+    }
+}
+
 /// Keeps the account of what the collector said.
 fn count(submitted: &Submitted, ledger: &mut Ledger) {
     for held in &submitted.held {
@@ -257,7 +276,7 @@ fn print(
     days: &BTreeMap<Hash, Day>,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let day = |hash: &Hash| {
         days.get(hash)
             .map_or_else(|| "?".to_owned(), Day::to_string)

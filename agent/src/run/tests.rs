@@ -395,15 +395,6 @@ fn files_that_cannot_be_read_are_bad_input() -> anyhow::Result<()> {
 
 #[test]
 fn a_reader_that_leaves_is_no_failure() -> anyhow::Result<()> {
-    struct Gone;
-    impl Write for Gone {
-        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::BrokenPipe.into())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let mut home = Home::new(yesterday())?;
     let files = home.files();
     let left = [
@@ -432,6 +423,24 @@ fn a_reader_that_leaves_is_no_failure() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_replay_goes_on_unread() -> anyhow::Result<()> {
+    let desk = Desk::open(true).await?;
+    let mut home = Home::willing(yesterday())?;
+    let (files, collector) = (home.files(), desk.url("https"));
+    let request = Replay {
+        files,
+        collector,
+        invite: Some(invite(&desk)),
+    };
+    let sent = replay(&mut home.environment, &request, &mut Gone, &mut Gone).await?;
+    assert_eq!(
+        (sent.held, home.status()?["spool_batches"].as_u64()),
+        (1, Some(0))
+    );
+    Ok(())
+}
+
 #[test]
 fn looking_makes_no_state() -> anyhow::Result<()> {
     let home = Home::new(yesterday())?;
@@ -441,6 +450,17 @@ fn looking_makes_no_state() -> anyhow::Result<()> {
     device_list(&home.environment, &mut out, &mut err)?;
     assert!(!Path::new(home.environment.state.as_ref()).exists());
     Ok(())
+}
+
+/// A reader that has left.
+struct Gone;
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A home may run on any runtime, one thread or many.

@@ -26,7 +26,7 @@ fn what_is_put_is_there_after_a_restart() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut spool = Spool::open(folder.path(), SpoolLimits::default())?;
     for mark in 0..12 {
-        spool.put(&batch(mark, 10))?;
+        spool.put([&batch(mark, 10)])?;
     }
     let mut again = Spool::open(folder.path(), SpoolLimits::default())?;
     assert_eq!(payloads(&mut again), (0..12).collect::<Vec<_>>());
@@ -40,7 +40,7 @@ fn what_is_put_is_there_after_a_restart() -> anyhow::Result<()> {
 fn a_half_written_batch_never_was() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut spool = Spool::open(folder.path(), SpoolLimits::default())?;
-    spool.put(&batch(1, 10))?;
+    spool.put([&batch(1, 10)])?;
     let half = &file::to_bytes(&batch(2, 10))[..40];
     fs::write(folder.path().join("0000000002.batch.unfinished"), half)?;
     let mut again = Spool::open(folder.path(), SpoolLimits::default())?;
@@ -54,7 +54,7 @@ fn a_damaged_batch_is_counted_and_gone() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut spool = Spool::open(folder.path(), SpoolLimits::default())?;
     for mark in 1..=3 {
-        spool.put(&batch(mark, 10))?;
+        spool.put([&batch(mark, 10)])?;
     }
     // One bit of the payload; a batch of another key; more bytes than any batch has.
     let mut bytes = file::to_bytes(&batch(1, 10));
@@ -78,10 +78,10 @@ fn a_damaged_batch_is_counted_and_gone() -> anyhow::Result<()> {
 fn a_disk_that_fails_loses_nothing() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut spool = Spool::open(folder.path(), SpoolLimits::default())?;
-    spool.put(&batch(1, 10))?;
+    spool.put([&batch(1, 10)])?;
     // A folder in the next file's place fails the write for every user, root too.
     fs::create_dir(folder.path().join("0000000002.batch.unfinished"))?;
-    assert!(spool.put(&batch(2, 10)).is_err());
+    assert!(spool.put([&batch(2, 10)]).is_err());
     assert_eq!(payloads(&mut spool), [1]);
     assert_eq!(spool.take_lost().total(), 0);
     Ok(())
@@ -94,7 +94,7 @@ fn other_files_are_left_alone() -> anyhow::Result<()> {
         fs::write(folder.path().join(name), "mine")?;
     }
     let mut spool = Spool::open(folder.path(), SpoolLimits::default())?;
-    spool.put(&batch(1, 10))?;
+    spool.put([&batch(1, 10)])?;
     assert_eq!(payloads(&mut spool), [1]);
     assert_eq!(fs::read_dir(folder.path())?.count(), 4);
     Ok(())
@@ -116,7 +116,7 @@ proptest! {
         for op in ops {
             match op {
                 Some(len) => {
-                    spool.put(&batch(1, len))?;
+                    spool.put([&batch(1, len)])?;
                     put += 1;
                 }
                 None => {

@@ -109,11 +109,14 @@ impl State {
 }
 
 impl Claim {
-    /// Keeps the counts.
+    /// Keeps the counts; those that did not change are kept already.
     ///
     /// # Errors
-    /// [`StateError::Disk`].
+    /// [`StateError`].
     pub fn set_ledger(&self, ledger: &Ledger) -> Result<(), StateError> {
+        if self.state.ledger()? == *ledger {
+            return Ok(());
+        }
         let record = Record {
             accepted: ledger.accepted,
             last_accepted_seconds: ledger.last_accepted.map(Timestamp::seconds),

@@ -4,7 +4,7 @@
 mod interface;
 
 use super::window::Window;
-use super::{BUFFER_BYTES, CaptureError, FRAME_BYTES_MAX, Found, LinkType, Lost, Step};
+use super::{BUFFER_BYTES, CaptureError, FRAME_BYTES_MAX, Found, Lost, Step};
 use interface::Interface;
 use pcap_parser::{
     Block, EnhancedPacketBlock, SimplePacketBlock, UnknownBlock, parse_block_be, parse_block_le,

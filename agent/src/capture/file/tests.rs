@@ -342,6 +342,26 @@ fn a_wrong_length_costs_its_own_record_only() {
 }
 
 #[test]
+fn what_only_looks_like_a_record_is_none() {
+    let order = Order::Little;
+    let start = 1_700_000_000;
+    // Within the data of a record with a wrong length stands something like a record's header.
+    let decoy = [pcap_record(order, start, 0, 3, &[9; 3]), vec![0xee; 40]].concat();
+    let mut broken = pcap_record(order, start, 0, 59, &decoy);
+    broken[8..12].fill(0xff);
+    let file = [
+        pcap_header(order, MICROS, 1),
+        pcap_record(order, start, 0, 4, &[1; 4]),
+        broken,
+        pcap_record(order, start, 0, 4, &[3; 4]),
+        pcap_record(order, start, 0, 4, &[4; 4]),
+    ];
+    let given = read(&file.concat()).expect("a capture");
+    let numbers: Vec<_> = given.frames.iter().map(|(bytes, ..)| bytes[0]).collect();
+    assert_eq!((numbers, given.lost), (vec![1, 3, 4], vec![Lost::Corrupt]));
+}
+
+#[test]
 fn a_broken_block_costs_itself_only() {
     let order = Order::Little;
     let frame = |number: u8| enhanced(order, 0, number.into(), 4, &[number; 4]);

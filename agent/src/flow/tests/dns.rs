@@ -128,3 +128,83 @@ fn answers_are_bounded() {
         80 - LIMITS.answers_max as u64
     );
 }
+
+#[test]
+fn a_name_that_found_no_place_still_makes_two() {
+    let server: IpAddr = SERVER.parse().expect("an address");
+    let told_at = |millis, names: std::ops::RangeInclusive<u8>| {
+        names.map(move |name| (millis, answer(&char::from(name).to_string(), &[server])))
+    };
+    // Eight names find a place, the ninth does not; then seven run out, and one is told again.
+    let answers: Vec<_> = told_at(0, b'a'..=b'h')
+        .chain(told_at(100_000, b'i'..=b'i'))
+        .chain(told_at(101_000, b'a'..=b'a'))
+        .collect();
+    let told = answers
+        .iter()
+        .map(|(millis, answer)| told(*millis, PHONE, answer));
+    let later = [
+        asks(190_000, "192.168.1.8"),
+        asks(190_000, "192.168.1.8"),
+        asks(190_000, PHONE),
+    ];
+    let flows = flows(&told.chain(later).collect::<Vec<_>>());
+    assert!(flows.iter().all(|flow| flow.named.name.is_none()));
+}
+
+#[test]
+fn a_dns_flow_has_no_name_even_where_dns_names_its_server() {
+    let resolver: IpAddr = RESOLVER.parse().expect("an address");
+    let answer = answer("router", &[resolver]);
+    let again = packet(
+        5,
+        (PHONE, 3_001),
+        (RESOLVER, 53),
+        Segment::Udp { payload: &answer },
+    );
+    let web = datagram(5, (PHONE, 3_002), (RESOLVER, 443));
+    let flows = flows(&[told(0, PHONE, &answer), again, web]);
+    let named: Vec<_> = flows
+        .iter()
+        .map(|flow| (flow.server.port, flow.named.name.is_some()))
+        .collect();
+    assert_eq!(named, [(53, false), (53, false), (443, true)]);
+}
+
+#[test]
+fn a_name_that_dns_gave_for_a_front_is_no_name() {
+    // An HTTPS record whose ECHConfigList names `front.test` as the outer name.
+    let contents = [
+        [1, 0, 0x20].as_slice(),
+        &behind_length(&[5; 32]),
+        &behind_length(&[0, 1, 0, 1]),
+        b"\0\x0afront.test\0\0",
+    ];
+    let config = [[0xfe, 0x0d].as_slice(), &behind_length(&contents.concat())].concat();
+    let list = behind_length(&config);
+    let service = [[0, 1, 0, 0, 5].as_slice(), &behind_length(&list)].concat();
+    let mut message = answer("hidden", &[]);
+    message[7] = 1;
+    message.extend([0xc0, 12, 0, 65, 0, 1, 0, 0, 0, 60]);
+    message.extend(behind_length(&service));
+    let hello = |name| client_hello_with(name, &[0xfe, 0x0d, 0, 1, 0]);
+    let (front, other) = (hello("front.test"), hello("other.test"));
+    let status = |client, hello| {
+        let segment = Segment::Tcp(TcpSegment {
+            seq: 1,
+            ack: 1,
+            flags: TcpFlags::from_bits(ACK),
+            payload: hello,
+        });
+        let hello = packet(5, (client, 50_000), (SERVER, 443), segment);
+        let flows = flows(&[told(0, PHONE, &message), hello]);
+        let flow = flows
+            .iter()
+            .find(|flow| flow.server.port == 443)
+            .expect("it is there");
+        (flow.named.status, flow.named.name.is_some())
+    };
+    assert_eq!(status(PHONE, &front), (NameStatus::SniOuter, false));
+    assert_eq!(status(PHONE, &other), (NameStatus::SniClear, true));
+    assert_eq!(status("192.168.1.8", &front), (NameStatus::SniClear, true));
+}

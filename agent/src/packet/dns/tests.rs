@@ -110,6 +110,15 @@ fn a_cut_message_gives_its_whole_records() {
 }
 
 #[test]
+fn only_so_many_records_are_read() {
+    let mut message = answer(&vec![record(QUESTION, 1, 60, &[192, 0, 2, 1]); 255]);
+    message.extend(record(QUESTION, 1, 60, &[192, 0, 2, 1]).repeat(100));
+    message[6..8].copy_from_slice(&355_u16.to_be_bytes());
+    // The question is one of them.
+    assert_eq!(addresses(&message).len(), usize::from(RECORDS_MAX) - 1);
+}
+
+#[test]
 fn messages_in_a_stream_stand_behind_their_length() {
     let message = answer(&[record(QUESTION, 1, 60, &[192, 0, 2, 1])]);
     let length = u16::try_from(message.len()).expect("short").to_be_bytes();

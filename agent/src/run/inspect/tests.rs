@@ -171,7 +171,7 @@ fn what_is_no_row_is_told() -> anyhow::Result<()> {
         ]
     );
     assert!(
-        told[5].starts_with("nothing could be read: it cannot be read: "),
+        told[5].starts_with("nothing could be read: No such file"),
         "{}",
         told[5]
     );

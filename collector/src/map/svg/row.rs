@@ -110,7 +110,7 @@ impl<'a> Row<'a> {
 
     /// What has no place on the map, and what the gate holds back.
     pub(super) fn outside(&self) -> String {
-        let mut parts: Vec<String> = self
+        let places: Vec<String> = self
             .elsewhere
             .iter()
             .map(|(column, cell)| {
@@ -129,13 +129,13 @@ impl<'a> Row<'a> {
             .values()
             .filter(|cell| matches!(cell, Cell::Suppressed))
             .count();
+        let mut sentences = Vec::new();
+        if !places.is_empty() {
+            sentences.push(format!("Off the map: {}.", places.join("; ")));
+        }
         if suppressed > 0 {
-            parts.push(format!("countries suppressed: {suppressed}"));
+            sentences.push(format!("Countries suppressed: {suppressed}."));
         }
-        if parts.is_empty() {
-            String::new()
-        } else {
-            format!("Off the map: {}.", parts.join("; "))
-        }
+        sentences.join(" ")
     }
 }
