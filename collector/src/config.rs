@@ -76,7 +76,7 @@ impl Config {
     /// [`ConfigError`] says what is wrong, and in which line.
     pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
         raw::parse(text)
-            .and_then(|raw| raw.validate(file.parent().unwrap_or(Path::new(""))))
+            .and_then(|raw| raw.validate(file.parent().unwrap_or_else(|| Path::new(""))))
             .map_err(|wrong| {
                 let line = wrong
                     .at

@@ -159,11 +159,7 @@ impl Intake {
     ) -> Result<Vec<Result<VerifiedBatch, Reject>>, JournalError> {
         let keys = self.registry.keys(&sealed).await;
         let keys = keys.map_err(|error| JournalError::Store(Arc::new(error)))?;
-        let manifest = self.identity.rules();
-        let rules = Rules {
-            audience: manifest.audience,
-            endpoint_list_versions: manifest.endpoint_list_versions,
-        };
+        let rules = Rules::of(&self.identity.rules());
         let verified = tokio::task::spawn_blocking(move || {
             sealed
                 .into_iter()
@@ -250,6 +246,7 @@ impl v1::intake_server::Intake for Intake {
         request: Request<v1::EnrolRequest>,
     ) -> Result<Response<v1::EnrolResponse>, Status> {
         self.metrics.count(Counter::EnrolmentsReceived);
+        let undecided = Undecided::new(&self.metrics, Counter::EnrolmentsDeferred, 1);
         let v1::EnrolRequest {
             enrolment,
             invite_token,
@@ -272,11 +269,9 @@ impl v1::intake_server::Intake for Intake {
                 Counter::EnrolmentsRejected(reject),
                 Outcome::Refused(reject),
             ),
-            Err(error) => {
-                self.metrics.count(Counter::EnrolmentsDeferred);
-                return Err(self.defer(&JournalError::Store(Arc::new(error))));
-            }
+            Err(error) => return Err(self.defer(&JournalError::Store(Arc::new(error)))),
         };
+        undecided.decide();
         self.metrics.count(counter);
         let outcome = Some(status::outcome_to_wire(outcome));
         Ok(Response::new(v1::EnrolResponse { outcome }))
@@ -292,19 +287,18 @@ impl v1::intake_server::Intake for Intake {
         let batches = request.into_inner().batches;
         let received = batches.len();
         self.metrics.add(Counter::BatchesReceived, received);
+        let undecided = Undecided::new(&self.metrics, Counter::BatchesDeferred, received);
         let sealed = batches
             .into_iter()
             .map(status::envelope_from_wire)
             .collect();
         match self.submit(sealed, origin).await {
             Ok(outcomes) => {
+                undecided.decide();
                 let outcomes = outcomes.into_iter().map(status::outcome_to_wire).collect();
                 Ok(Response::new(v1::SubmitResponse { outcomes }))
             }
-            Err(error) => {
-                self.metrics.add(Counter::BatchesDeferred, received);
-                Err(self.defer(&error))
-            }
+            Err(error) => Err(self.defer(&error)),
         }
     }
 }
@@ -327,6 +321,36 @@ fn admission(
         };
         request.extensions_mut().insert(Admitted(Arc::new(permit)));
         Ok(request)
+    }
+}
+
+// === conservation ===
+
+/// Counts what came in as deferred, unless it is decided first: also when the request is dropped on
+/// the way, because its home hung up or its time ran out.
+struct Undecided<'a> {
+    metrics: &'a Metrics,
+    counter: Counter,
+    several: usize,
+}
+
+impl<'a> Undecided<'a> {
+    const fn new(metrics: &'a Metrics, counter: Counter, several: usize) -> Self {
+        Self {
+            metrics,
+            counter,
+            several,
+        }
+    }
+
+    fn decide(mut self) {
+        self.several = 0;
+    }
+}
+
+impl Drop for Undecided<'_> {
+    fn drop(&mut self) {
+        self.metrics.add(self.counter, self.several);
     }
 }
 

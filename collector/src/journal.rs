@@ -128,7 +128,7 @@ impl Journal {
         let mut attempts = Vec::with_capacity(batches.len());
         for batch in batches {
             let prepared = self.prepare(&batch, origin, now).await;
-            let (step, attempt) = prepared.map_err(|error| JournalError::Key(Arc::new(error)))?;
+            let (step, attempt) = prepared?;
             steps.push(step);
             attempts.extend(attempt);
         }
@@ -158,7 +158,7 @@ impl Journal {
         batch: &VerifiedBatch,
         origin: Option<Origin>,
         now: Timestamp,
-    ) -> Result<(Step, Option<Attempt>), WeekKeyError> {
+    ) -> Result<(Step, Option<Attempt>), JournalError> {
         let (week, home, sealed) = (batch.week(), batch.home(), batch.sealed());
         let batch_id = batch.batch().header().batch_id;
         let payload_hash = Hash::of(&sealed.payload);
@@ -230,6 +230,15 @@ impl Step {
             (Appended::Conflict, _) => Err(Reject::Conflict),
             (Appended::Full, _) => Err(Reject::TooMany),
             (Appended::Fresh | Appended::Closed, _) => Err(late),
+        }
+    }
+}
+
+impl From<WeekKeyError> for JournalError {
+    fn from(error: WeekKeyError) -> Self {
+        match error {
+            WeekKeyError::Store(error) => Self::Store(Arc::new(error)),
+            error => Self::Key(Arc::new(error)),
         }
     }
 }

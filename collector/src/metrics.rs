@@ -27,7 +27,8 @@ pub enum Counter {
     BatchesRepeated,
     /// Batches refused, and why.
     BatchesRejected(Reject),
-    /// Batches neither held nor refused: the journal was full or failed, and the home asks again.
+    /// Batches neither held nor refused: the journal was full or failed, or the home hung up before
+    /// it had an answer. It asks again.
     BatchesDeferred,
     /// Enrolments that came in.
     EnrolmentsReceived,
@@ -37,7 +38,7 @@ pub enum Counter {
     EnrolmentsRepeated,
     /// Enrolments refused, and why.
     EnrolmentsRejected(Reject),
-    /// Enrolments neither taken nor refused: the store failed, and the home asks again.
+    /// Enrolments neither taken nor refused, for the same reasons.
     EnrolmentsDeferred,
     /// Weeks that were closed.
     WeeksClosed,

@@ -191,3 +191,6 @@ fn check(
     }
     Ok((key, invite_hash))
 }
+
+#[cfg(test)]
+mod tests;

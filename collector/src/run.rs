@@ -8,6 +8,7 @@
 pub mod commands;
 mod error;
 pub mod ground;
+mod readers;
 
 pub use error::RunError;
 
@@ -26,7 +27,8 @@ use phonehome_proto::chance::SharedChance;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::VerifyingKey;
 use phonehome_proto::time::{Clock, Timestamp};
-use std::collections::BTreeMap;
+use readers::Readers;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,8 +51,8 @@ struct Shared {
     weeks: Weeks,
     shelf: Shelf,
     clock: Arc<dyn Clock>,
-    /// One tick at a time.
-    ticking: Mutex<()>,
+    /// One tick at a time; and what earlier ones have published, since a release never changes.
+    published: Mutex<BTreeSet<ReleaseId>>,
 }
 
 /// The week's clock is asked this often.
@@ -104,12 +106,13 @@ pub async fn serve(
     };
     let proxies = ground.config.intake.proxies.clone();
     let connections = Door::new(tls, proxies, ground.metrics.clone()).open(intake_listener);
+    let shelf = Shelf::new(Arc::clone(&ground.identity));
     let shared = Arc::new(Shared {
         ground,
         weeks,
-        shelf: Shelf::new(),
+        shelf,
         clock,
-        ticking: Mutex::new(()),
+        published: Mutex::default(),
     });
     // What was released before is shown from the start, and what is overdue is done first.
     shared.tick().await?;
@@ -128,7 +131,7 @@ pub async fn serve(
         let router = api::router(shared.shelf.clone());
         let stopped = told(stopped.clone());
         tasks.spawn(async move {
-            let served = axum::serve(listener, router)
+            let served = axum::serve(Readers::new(listener), router)
                 .with_graceful_shutdown(stopped)
                 .await;
             served.map_err(|error| RunError::Ended("readers", error.to_string()))
@@ -155,6 +158,18 @@ impl Handle {
     #[must_use]
     pub const fn http_address(&self) -> Option<SocketAddr> {
         self.http_address
+    }
+
+    /// What it stands on: for the commands, and for whoever looks inside.
+    #[must_use]
+    pub fn ground(&self) -> &Ground {
+        &self.shared.ground
+    }
+
+    /// Its weeks and releases.
+    #[must_use]
+    pub fn weeks(&self) -> &Weeks {
+        &self.shared.weeks
     }
 
     /// The collector's public key.
@@ -219,12 +234,15 @@ impl Handle {
 
 impl Shared {
     async fn tick(&self) -> Result<Vec<ReleaseId>, RunError> {
-        let _one_at_a_time = self.ticking.lock().await;
+        let mut published = self.published.lock().await;
         let made = self.weeks.tick(self.clock.now()).await;
         // Shown even if another week failed, and if another process made it.
         let releases = self.weeks.releases().await?;
-        if let (Some(out), false) = (&self.ground.config.publish, releases.is_empty()) {
-            let outcome = publish::publish(&releases, out, self.ground.identity.key())?;
+        let mut new = releases.clone();
+        new.retain(|release| !published.contains(&release.id));
+        if let (Some(out), false) = (&self.ground.config.publish, new.is_empty()) {
+            let outcome = publish::publish(&new, out, self.ground.identity.key())?;
+            published.extend(new.iter().map(|release| release.id));
             for release in outcome.differing {
                 tracing::error!(%release, "a published folder has other bytes; it was not touched");
             }

@@ -15,7 +15,8 @@ pub mod sqlite;
 
 pub use rows::{
     Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
-    HomeRow, HomeToken, InviteRow, JournalRow, KeyRow, LedgerRow, ReleaseRow, Slice, WeekRow, WeekState,
+    HomeRow, HomeToken, InviteRow, JournalRow, KeyRow, LedgerRow, ReleaseRow, Slice, WeekRow,
+    WeekState,
 };
 
 use phonehome_proto::id::{Audience, Hash, HomeId};
@@ -203,7 +204,10 @@ impl Store {
         }
     }
 
-    /// Destroys a week's rows, past recovery from the file; it is final afterwards.
+    /// Destroys a week's rows, past recovery from the file; it is final when this returns.
+    ///
+    /// The one call that is not atomic: interrupted, it leaves some rows behind, which nothing can
+    /// open, since their key went first; the next call deletes them.
     ///
     /// # Errors
     /// When the engine fails.

@@ -13,6 +13,7 @@ use phonehome_proto::batch::Batch;
 use phonehome_proto::decode;
 use phonehome_proto::id::{Audience, HomeId};
 use phonehome_proto::limits;
+use phonehome_proto::manifest::Manifest;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealBroken, SealedBatch};
 use phonehome_proto::time::{Day, Timestamp, Week};
@@ -43,6 +44,18 @@ pub struct Rules {
     pub audience: Audience,
     /// The endpoint lists it counts.
     pub endpoint_list_versions: Vec<u32>,
+}
+
+impl Rules {
+    /// The rules a manifest announces.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Self {
+        let endpoint_list_versions = manifest.endpoint_list_versions.clone();
+        Self {
+            audience: manifest.audience,
+            endpoint_list_versions,
+        }
+    }
 }
 
 /// The batch in `sealed`, if `enrolled`, the key the registry holds for the envelope's, signed it

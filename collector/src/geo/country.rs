@@ -90,7 +90,7 @@ impl CountrySource {
     }
 
     /// Every country named anywhere in the prefix; empty if it knows none, or divides the prefix
-    /// beyond [`DIVISIONS_MAX`].
+    /// into more than 256 networks.
     #[must_use]
     pub fn countries(&self, prefix: Prefix) -> BTreeSet<Country> {
         let mut countries = BTreeSet::new();

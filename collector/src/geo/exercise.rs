@@ -32,7 +32,7 @@ pub enum NotAnExercise {
         /// Counted from 1.
         row: usize,
     },
-    /// More than [`ROWS_MAX`] rows.
+    /// More than 4,096 rows.
     #[error("the exercise table has more than {ROWS_MAX} rows")]
     TooLong,
 }

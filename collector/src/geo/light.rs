@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const NETWORKS_MIN: usize = 2;
 
 /// Refutations heard of at once; beyond, those of the highest prefixes are shed and counted.
-pub const HEARSAY_MAX: usize = 1 << 20;
+pub const HEARSAY_MAX: usize = 1 << 18;
 
 /// Metres of distance per millisecond of round trip: half of 299,792 m, rounded up.
 const METRES_PER_MS: u64 = 149_897;

@@ -72,7 +72,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn number(&mut self) -> Result<u64, Damaged> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
-            let byte = self.bytes(1)?[0];
+            let (&byte, rest) = self.0.split_first().ok_or(Damaged::Format("too short"))?;
+            self.0 = rest;
             number |= u64::from(byte & 127) << shift;
             if byte < 128 {
                 return Ok(number);

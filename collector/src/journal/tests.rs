@@ -139,6 +139,25 @@ async fn a_repetition_gets_the_first_receipt_again_and_counts_once() {
 }
 
 #[tokio::test]
+async fn what_was_acknowledged_survives_a_power_cut() {
+    let bench = Bench::new().await;
+    let now = tuesday_noon();
+    let first = receipt(bench.accept_at(verified(1, 7, now), now).await);
+    // The disk as it is at this moment; nothing was closed, nothing could be tidied up.
+    let disk = tempfile::tempdir().expect("a folder");
+    for file in std::fs::read_dir(bench.folder.path()).expect("reads") {
+        let file = file.expect("reads");
+        std::fs::copy(file.path(), disk.path().join(file.file_name())).expect("copies");
+    }
+    let revived = Bench::open(disk, false).await;
+    assert_eq!(
+        receipt(revived.accept_at(verified(1, 7, now), now).await),
+        first
+    );
+    assert_eq!(revived.rows().await, 1);
+}
+
+#[tokio::test]
 async fn the_same_id_with_other_bytes_is_a_conflict() {
     let bench = Bench::new().await;
     receipt(

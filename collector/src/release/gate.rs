@@ -64,8 +64,15 @@ impl Default for GateRules {
 }
 
 /// Makes the release.
+///
+/// # Panics
+/// If a number that passes could round to nothing.
 #[must_use]
 pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release {
+    assert!(
+        rules.k >= rules.rounding,
+        "what passes does not round to nothing"
+    );
     let week = about.id.week;
     let homes = rules.passes(counters.homes()).then(|| counters.homes());
     Release {

@@ -57,6 +57,7 @@ impl Found {
 /// # Errors
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), RunError> {
+    ground::apart(config)?;
     ground::atlas(config)?;
     match secret_file::read(&config.identity) {
         // `serve` makes it the first time.

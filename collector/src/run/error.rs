@@ -48,6 +48,17 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folders of database and keys lie within each other by way of links.
+    #[error(
+        "'keys_dir' and 'data_dir' lead to {} and {}, of which one lies within the other",
+        keys.display(), data.display()
+    )]
+    Nested {
+        /// Where `data_dir` leads.
+        data: PathBuf,
+        /// Where `keys_dir` leads.
+        keys: PathBuf,
+    },
     /// A file or folder cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Unreadable {
@@ -93,7 +104,7 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 64,
+            Self::Config(_) | Self::Nested { .. } => 64,
             Self::Geo { .. } => 65,
             Self::Tls(_) | Self::Ended(..) => 70,
             Self::Identity(_)

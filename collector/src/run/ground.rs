@@ -53,6 +53,7 @@ impl Ground {
         for folder in [&config.data_dir, &config.keys_dir] {
             make_folder(folder)?;
         }
+        apart(&config)?;
         let store = Store::open(&config.database(), true).await?;
         let identity = if is_new {
             Identity::create(&config.identity, config.purpose, &mut chance.clone())?
@@ -143,6 +144,21 @@ pub fn atlas(config: &Config) -> Result<Atlas, RunError> {
         atlas = atlas.with_countries(source);
     }
     Ok(atlas)
+}
+
+/// Refuses folders that lie within each other by way of links, which the configuration's text does
+/// not show. A folder that is not there yet links nowhere.
+///
+/// # Errors
+/// [`RunError::Nested`].
+pub fn apart(config: &Config) -> Result<(), RunError> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match (real(&config.data_dir), real(&config.keys_dir)) {
+        (Some(data), Some(keys)) if keys.starts_with(&data) || data.starts_with(&keys) => {
+            Err(RunError::Nested { data, keys })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), RunError> {

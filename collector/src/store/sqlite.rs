@@ -14,6 +14,8 @@ mod worker;
 
 use super::StoreError;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use worker::Worker;
 
@@ -46,7 +48,7 @@ impl Sqlite {
         // The first touch of the disk happens on the thread that will own the connection.
         let writer = Worker::start("sqlite-writer", {
             let path = path.clone();
-            move || open_writer(&path)
+            move || open_writer(&path, create)
         })
         .await?;
         let reader = Worker::start("sqlite-reader", move || open_reader(&path)).await?;
@@ -54,9 +56,20 @@ impl Sqlite {
     }
 }
 
-fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+fn open_writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
     let fail = |error| failure("open", error);
-    let mut connection = Connection::open(path).map_err(fail)?;
+    if create {
+        // For its owner only; the engine gives its other files the same mode.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let made = options.open(path);
+        made.map_err(|source| StoreError::Engine {
+            transaction: "open",
+            source: source.into(),
+        })?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(fail)?;
     configure(&connection).map_err(fail)?;
     connection
         .pragma_update(None, "page_size", PAGE_BYTES)

@@ -20,11 +20,7 @@ pub(crate) fn identity() -> Identity {
 
 /// The rules it holds batches to.
 pub(crate) fn rules() -> Rules {
-    let rules = identity().rules();
-    Rules {
-        audience: rules.audience,
-        endpoint_list_versions: rules.endpoint_list_versions,
-    }
+    Rules::of(&identity().rules())
 }
 
 /// The key of home number `home`.

@@ -186,6 +186,32 @@ async fn a_week_without_its_key_is_not_released_but_still_destroyed() {
 }
 
 #[tokio::test]
+async fn a_week_is_not_folded_with_another_key() {
+    let Bench {
+        folder,
+        weeks,
+        journal,
+    } = Bench::with_homes(20).await;
+    let path = folder.path().join(format!("{}.key", week()));
+    std::fs::remove_file(&path).expect("removes");
+    crate::secret_file::create(&path, &[9; 32]).expect("writes");
+    // A new process, which has not read the right one.
+    let chance = SharedChance::new(SeededChance::new(5));
+    let keys = WeekKeys::new(folder.path().to_owned(), weeks.store.clone(), chance);
+    let bench = Bench {
+        folder,
+        weeks: Weeks { keys, ..weeks },
+        journal,
+    };
+    let refused = bench.weeks.tick(closes_at(week())).await;
+    assert!(
+        matches!(refused, Err(WeeksError::Key(WeekKeyError::Exchanged(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(bench.weeks.releases().await.expect("reads"), []);
+}
+
+#[tokio::test]
 async fn a_row_that_does_not_open_is_left_out_and_counted() {
     let bench = Bench::with_homes(20).await;
     // A row of the right form that was never sealed with the week's key.

@@ -199,10 +199,7 @@ fn a_home_country_goes_when_its_number_could_be_subtracted() {
     for _ in 0..3 {
         counters.vote(vendor("xiaomi"), Some(Asn(64_496)), None, &[]);
     }
-    assert_eq!(
-        states(&counters),
-        "other no_data, DE value, FR suppressed"
-    );
+    assert_eq!(states(&counters), "other no_data, DE value, FR suppressed");
 }
 
 #[test]

@@ -77,7 +77,11 @@ impl Bench {
     }
 
     /// Takes a home in with a fresh invite; gives the sealed enrolment and its token.
-    pub(super) async fn enrol(&self, client: &mut IntakeClient<Channel>, home: u8) -> (SealedBatch, [u8; 16]) {
+    pub(super) async fn enrol(
+        &self,
+        client: &mut IntakeClient<Channel>,
+        home: u8,
+    ) -> (SealedBatch, [u8; 16]) {
         let invite = self
             .handle
             .invite(1, "example.net:4317")
@@ -99,6 +103,18 @@ impl Bench {
 
     pub(super) fn count(&self, counter: Counter) -> u64 {
         self.handle.metrics()[&counter]
+    }
+
+    /// Waits until a counter stands at `value`: some are counted after the other side knows.
+    pub(super) async fn reaches(&self, counter: Counter, value: u64) {
+        let reached = async {
+            while self.count(counter) != value {
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(60);
+        let reached = tokio::time::timeout(patience, reached).await;
+        reached.unwrap_or_else(|_| panic!("{counter:?} stays at {}", self.count(counter)));
     }
 
     pub(super) async fn rows(&self) -> Vec<JournalRow> {
@@ -185,7 +201,11 @@ fn client_config(verifier: Pinned) -> ClientConfig {
     config
 }
 
-pub(super) async fn enrol(client: &mut IntakeClient<Channel>, sealed: &SealedBatch, token: &[u8]) -> Outcome {
+pub(super) async fn enrol(
+    client: &mut IntakeClient<Channel>,
+    sealed: &SealedBatch,
+    token: &[u8],
+) -> Outcome {
     let enrolment = Some(status::envelope_to_wire(sealed.clone()));
     let request = v1::EnrolRequest {
         enrolment,
@@ -195,7 +215,10 @@ pub(super) async fn enrol(client: &mut IntakeClient<Channel>, sealed: &SealedBat
     status::outcome_from_wire(answer.outcome.expect("an outcome")).expect("known")
 }
 
-pub(super) async fn submit(client: &mut IntakeClient<Channel>, batches: Vec<SealedBatch>) -> Vec<Outcome> {
+pub(super) async fn submit(
+    client: &mut IntakeClient<Channel>,
+    batches: Vec<SealedBatch>,
+) -> Vec<Outcome> {
     let batches = batches.into_iter().map(status::envelope_to_wire).collect();
     let answer = client
         .submit(v1::SubmitRequest { batches })

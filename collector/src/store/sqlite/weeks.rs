@@ -5,7 +5,7 @@ use super::{Sqlite, damaged};
 use crate::store::{ReleaseRow, StoreError, WeekRow, WeekState};
 use phonehome_proto::id::Hash;
 use phonehome_proto::time::{Day, Timestamp, Week};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 const OPEN: &str = "
     INSERT INTO weeks (week, state, key_check) VALUES (?1, 'open', ?2)
@@ -15,12 +15,18 @@ const READ_ALL: &str = "SELECT week, state, key_check FROM weeks ORDER BY week";
 const CLOSE: &str = "UPDATE weeks SET state = 'closed' WHERE week = ?1 AND state = 'open'";
 const RELEASE: &str = "UPDATE weeks SET state = 'released' WHERE week = ?1 AND state = 'closed'";
 const FINISH: &str = "UPDATE weeks SET state = 'final' WHERE week = ?1 AND state <> 'final'";
-const DELETE_ROWS: &str = "DELETE FROM journal WHERE week = ?1";
+const FIND_EDGE: &str = "
+    SELECT home_token FROM journal WHERE week = ?1
+    ORDER BY home_token, batch_token LIMIT 1 OFFSET ?2";
+const DELETE_ROWS: &str = "DELETE FROM journal WHERE week = ?1 AND home_token <= ?2";
 const WRITE_RELEASE: &str = "
     INSERT INTO releases (week, revision, text, signature) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (week, revision) DO NOTHING";
 const READ_RELEASES: &str =
     "SELECT week, revision, text, signature FROM releases ORDER BY week, revision";
+
+/// Rows deleted in one transaction, and as many more as the last home has.
+const DELETED_TOGETHER: u32 = 4_096;
 
 impl Sqlite {
     pub(in crate::store) async fn open_week(
@@ -91,10 +97,26 @@ impl Sqlite {
         week: Week,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let monday = week.monday().number();
+        // In pieces, so that intake goes on between them and the WAL stays small.
+        let mut is_left = true;
+        while is_left {
+            is_left = self
+                .writer
+                .write("destroy_rows", move |transaction| {
+                    let edge: Option<[u8; 32]> = transaction
+                        .query_row(FIND_EDGE, params![monday, DELETED_TOGETHER], |row| {
+                            row.get(0)
+                        })
+                        .optional()?;
+                    let last = edge.unwrap_or([0xff; 32]);
+                    transaction.execute(DELETE_ROWS, params![monday, last])?;
+                    Ok(edge.is_some())
+                })
+                .await?;
+        }
         self.writer
             .write("destroy_week", move |transaction| {
-                let monday = week.monday().number();
-                transaction.execute(DELETE_ROWS, params![monday])?;
                 if transaction.execute(FINISH, params![monday])? > 0 {
                     write_ledger(transaction, now, format!("destroyed {week}"))?;
                 }

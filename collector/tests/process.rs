@@ -1,0 +1,188 @@
+//! The program as people meet it: its help, its exit codes, its one clear sentence.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn collector(arguments: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_phonehome-collector"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the program was built for this test")
+}
+
+/// What it said on standard error, which must be one line.
+fn sentence(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(text.trim_end().lines().count(), 1, "one sentence: {text}");
+    assert!(
+        output.stdout.is_empty(),
+        "nothing else: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    text.trim_end().to_owned()
+}
+
+fn write_config(folder: &Path, intake: &str, http: &str) -> PathBuf {
+    let config = folder.join("collector.toml");
+    let text = format!(
+        "data_dir = 'data'\nkeys_dir = 'keys'\nidentity = 'identity.key'\n\n[intake]\nlisten = \
+         '{intake}'\npublic_address = 'collector.example:4317'\n\n[http]\nlisten = '{http}'\n"
+    );
+    fs::write(&config, text).expect("a file");
+    config
+}
+
+#[test]
+fn help_is_what_was_agreed_on() {
+    let mut text = String::new();
+    let mut open = vec![Vec::new()];
+    while let Some(command) = open.pop() {
+        let arguments: Vec<&str> = command
+            .iter()
+            .map(String::as_str)
+            .chain(["--help"])
+            .collect();
+        let output = collector(&arguments, Path::new("."));
+        assert!(output.status.success());
+        let help = String::from_utf8(output.stdout).expect("help is text");
+        text.push_str(&format!(
+            "$ phonehome-collector {}\n{help}\n",
+            arguments.join(" ")
+        ));
+        for name in subcommands(&help).into_iter().rev() {
+            open.push([command.clone(), vec![name]].concat());
+        }
+    }
+    compare(&text);
+}
+
+/// The names below `Commands:`, but for clap's own.
+fn subcommands(help: &str) -> Vec<String> {
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed = listed.take_while(|line| !line.is_empty());
+    let names = listed.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Compares with the golden file; `PHONEHOME_GOLDEN=rewrite` writes it anew.
+fn compare(text: &str) {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help.txt");
+    if std::env::var_os("PHONEHOME_GOLDEN").is_some_and(|value| value == "rewrite") {
+        fs::write(&golden, text).expect("the tree can be written");
+    }
+    let agreed = fs::read_to_string(&golden).expect("PHONEHOME_GOLDEN=rewrite makes it");
+    assert!(
+        agreed == text,
+        "help differs from {}:\n{text}",
+        golden.display()
+    );
+}
+
+#[test]
+fn a_bad_configuration_is_64_before_anything_is_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = fs::read_to_string(write_config(folder.path(), "127.0.0.1:0", "")).expect("text");
+    for (wrong, line) in [
+        (
+            good.replace("listen = '127.0.0.1:0'", "listen = 'somewhere'"),
+            6,
+        ),
+        (good.replace("data_dir", "data_dirs"), 1),
+        (
+            good.replace("keys_dir = 'keys'", "keys_dir = 'data/keys'"),
+            2,
+        ),
+        (good.replace("identity = 'identity.key'", "identity = 3"), 3),
+        (good.replace("[intake]", "[intake"), 5),
+    ] {
+        assert_ne!(wrong, good, "the case is one");
+        let config = folder.path().join("collector.toml");
+        fs::write(&config, wrong).expect("a file");
+        for command in ["serve", "check"] {
+            let output = collector(&[command, "--config", "collector.toml"], folder.path());
+            assert_eq!(output.status.code(), Some(64));
+            let said = sentence(&output);
+            assert!(
+                said.contains(&format!("collector.toml:{line}:")),
+                "line {line}: {said}"
+            );
+        }
+        let left = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(left, 1, "only the configuration stands there");
+    }
+}
+
+#[test]
+fn check_is_silent_when_all_is_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_config(folder.path(), "127.0.0.1:0", "");
+    let output = collector(&["check", "--config", "collector.toml"], folder.path());
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty());
+}
+
+#[test]
+fn a_port_in_use_is_69() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for (intake, http) in [(address.as_str(), ""), ("127.0.0.1:0", address.as_str())] {
+        write_config(folder.path(), intake, http);
+        let output = collector(&["serve", "--config", "collector.toml"], folder.path());
+        assert_eq!(output.status.code(), Some(69));
+        assert!(
+            sentence(&output).contains(&address),
+            "{}",
+            sentence(&output)
+        );
+    }
+}
+
+#[test]
+fn a_missing_database_is_69() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_config(folder.path(), "127.0.0.1:0", "");
+    let commands: [&[&str]; 4] = [
+        &["agents", "list"],
+        &["agents", "invite"],
+        &["release", "2026-W46"],
+        &["publish", "--out", "out"],
+    ];
+    for command in commands {
+        let output = collector(
+            &[command, &["--config", "collector.toml"]].concat(),
+            folder.path(),
+        );
+        assert_eq!(output.status.code(), Some(69), "{command:?}");
+        assert!(
+            sentence(&output).contains("collector.db"),
+            "{}",
+            sentence(&output)
+        );
+    }
+    assert_eq!(
+        fs::read_dir(folder.path()).expect("a folder").count(),
+        1,
+        "nothing was made"
+    );
+}
+
+#[test]
+fn wrong_arguments_are_2_and_an_empty_folder_is_a_finding() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(
+        collector(&["release", "last week"], folder.path())
+            .status
+            .code(),
+        Some(2)
+    );
+    assert_eq!(
+        collector(&["verify", "."], folder.path()).status.code(),
+        Some(1)
+    );
+}
