@@ -103,7 +103,10 @@ pub fn run(
         Ok(())
     })?;
     if entries.is_empty() && !request.all {
-        writeln!(err, "no flow here is known to be a phone's; --all shows every flow")?;
+        writeln!(
+            err,
+            "no flow here is known to be a phone's; --all shows every flow"
+        )?;
     }
     // Stable: rows that begin at once keep the order of the files and of their ends.
     entries.sort_by_key(|entry| entry.flow.start);

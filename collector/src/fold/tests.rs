@@ -41,7 +41,10 @@ fn four_days_and_a_counted_basis_make_a_home_asked() {
         present(&[3, 4, 5], Basis::Decisive),
     ]
     .concat();
-    assert!(!asked(&mostly_circular), "three days that could prove anything");
+    assert!(
+        !asked(&mostly_circular),
+        "three days that could prove anything"
+    );
     let strongest = [
         present(&[0, 1, 2], Basis::Inferred),
         present(&[2, 3], Basis::Decisive),
