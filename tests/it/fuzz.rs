@@ -8,7 +8,10 @@ use std::fs;
 #[test]
 fn the_seeds_are_the_generators() {
     for seed in seeds::all() {
-        golden::check(&format!("tests/fuzz/corpus/{}/{}", seed.target, seed.name), &seed.bytes);
+        golden::check(
+            &format!("tests/fuzz/corpus/{}/{}", seed.target, seed.name),
+            &seed.bytes,
+        );
     }
 }
 
@@ -39,13 +42,21 @@ fn every_target_is_a_binary_of_the_fuzz_crate() {
     let folder = golden::root().join("tests/fuzz/fuzz_targets");
     let binaries: BTreeSet<_> = fs::read_dir(folder)
         .expect("the fuzz crate")
-        .map(|file| file.expect("a file").file_name().to_string_lossy().replace(".rs", ""))
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .to_string_lossy()
+                .replace(".rs", "")
+        })
         .collect();
     let targets: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(binaries, targets);
     let manifest = fs::read_to_string(golden::root().join("tests/fuzz/Cargo.toml"));
     let manifest = manifest.expect("the fuzz crate's manifest");
     for target in &targets {
-        assert!(manifest.contains(&format!("name = \"{target}\"")), "{target}");
+        assert!(
+            manifest.contains(&format!("name = \"{target}\"")),
+            "{target}"
+        );
     }
 }

@@ -31,8 +31,15 @@ impl Score {
 
 #[test]
 fn names_are_found_and_never_wrong() -> Result<()> {
-    let Some(files) = captures::files("names") else { return Ok(()) };
-    let inspect = Inspect { files, all: true, format: Format::Jsonl, geo: None };
+    let Some(files) = captures::files("names") else {
+        return Ok(());
+    };
+    let inspect = Inspect {
+        files,
+        all: true,
+        format: Format::Jsonl,
+        geo: None,
+    };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let folder = tempfile::tempdir()?;
     let mut environment = Environment::system(folder.path().to_path_buf());
@@ -51,7 +58,9 @@ fn names_are_found_and_never_wrong() -> Result<()> {
         }
     }
 
-    let truth = captures::folder().context("the folder was there")?.join("names.jsonl");
+    let truth = captures::folder()
+        .context("the folder was there")?
+        .join("names.jsonl");
     let mut scores: BTreeMap<String, Score> = BTreeMap::new();
     for line in fs::read_to_string(truth)?.lines() {
         let row: Value = serde_json::from_str(line)?;
@@ -72,9 +81,31 @@ fn names_are_found_and_never_wrong() -> Result<()> {
     }
 
     let (tls, quic) = (&scores["TLS"], &scores["QUIC"]);
-    println!("TLS {:.4} of {}, QUIC {} of {}", tls.recall(), tls.flows, quic.hits, quic.flows);
-    ensure!(tls.wrong.is_empty() && quic.wrong.is_empty(), "wrong: {:?} {:?}", tls.wrong, quic.wrong);
-    ensure!(tls.recall() >= 0.97, "TLS recall {:.4}: missed {:?}", tls.recall(), tls.missed);
+    #[allow(
+        clippy::print_stdout,
+        reason = "the score, for whoever asks with --nocapture"
+    )]
+    {
+        println!(
+            "TLS {:.4} of {}, QUIC {} of {}",
+            tls.recall(),
+            tls.flows,
+            quic.hits,
+            quic.flows
+        );
+    }
+    ensure!(
+        tls.wrong.is_empty() && quic.wrong.is_empty(),
+        "wrong: {:?} {:?}",
+        tls.wrong,
+        quic.wrong
+    );
+    ensure!(
+        tls.recall() >= 0.97,
+        "TLS recall {:.4}: missed {:?}",
+        tls.recall(),
+        tls.missed
+    );
     // The other 15 rows are Google QUIC, which its makers retired.
     ensure!(quic.hits >= 10, "QUIC: missed {:?}", quic.missed);
     Ok(())
@@ -91,7 +122,9 @@ fn key(row: &Value, mut ends: [String; 2]) -> Result<Key> {
 fn end(text: &str) -> Result<String> {
     let (ip, port) = text.rsplit_once(':').context("an end has a port")?;
     let ip = ip.trim_start_matches('[').trim_end_matches(']');
-    let ip = ip.parse::<IpAddr>().map_or_else(|_| ip.to_owned(), |ip| ip.to_string());
+    let ip = ip
+        .parse::<IpAddr>()
+        .map_or_else(|_| ip.to_owned(), |ip| ip.to_string());
     Ok(format!("{ip}|{port}"))
 }
 
@@ -102,5 +135,8 @@ fn same(truth: &str, found: &str) -> bool {
 }
 
 fn text(row: &Value, field: &str) -> Result<String> {
-    Ok(row[field].as_str().with_context(|| format!("{field} is text"))?.to_owned())
+    Ok(row[field]
+        .as_str()
+        .with_context(|| format!("{field} is text"))?
+        .to_owned())
 }

@@ -380,6 +380,33 @@ async fn a_week_only_moves_on() {
 }
 
 #[tokio::test]
+async fn a_large_week_is_destroyed_whole_and_alone() {
+    for (store, _folder) in engines().await {
+        let key = Hash::of(b"key");
+        for week in [week(), week().next()] {
+            store.open_week(week, key).await.expect("opens");
+            let rows = (0..10_000_u32).map(|number| {
+                let mut row = JournalRow { week, ..row(0, 0) };
+                row.home.0 = *Hash::of(&(number / 3).to_be_bytes()).as_bytes();
+                row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
+                Attempt::Append(row)
+            });
+            store.append(rows.collect()).await.expect("appends");
+        }
+        store.destroy_week(week(), now()).await.expect("destroys");
+        let left = async |week| {
+            store
+                .journal_page(week, Slice::WHOLE, None, usize::MAX)
+                .await
+                .expect("reads")
+                .len()
+        };
+        assert_eq!(left(week()).await, 0);
+        assert_eq!(left(week().next()).await, 10_000);
+    }
+}
+
+#[tokio::test]
 async fn the_ledger_is_a_chain() {
     for (store, _folder) in engines().await {
         store

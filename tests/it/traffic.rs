@@ -25,10 +25,14 @@ fn the_agent_names_every_synthetic_connection() -> Result<()> {
     let (mut by_source, mut with_ech, mut timed) = (BTreeMap::new(), 0, 0);
     for home in population::homes(population::SEED, 8) {
         let days = day::days_at_home(&home, "2026-W46".parse()?);
-        ensure!((5..=7).contains(&days.len()), "a home reports five to seven days");
+        ensure!(
+            (5..=7).contains(&days.len()),
+            "a home reports five to seven days"
+        );
         day::write(&home, &days, day::Pace::QUIET, &file)?;
         let mut source = FileSource::open(&file)?;
-        let (mut packets, mut table) = (PacketCounts::default(), FlowTable::new(FlowLimits::FILE, 7));
+        let (mut packets, mut table) =
+            (PacketCounts::default(), FlowTable::new(FlowLimits::FILE, 7));
         let mut flows = Vec::new();
         loop {
             match source.next() {
@@ -40,27 +44,52 @@ fn the_agent_names_every_synthetic_connection() -> Result<()> {
         }
         table.finish();
         flows.extend(std::iter::from_fn(|| table.poll_expired()));
-        ensure!(packets.skipped.total() == 0, "every frame is a packet: {:?}", packets.skipped);
+        ensure!(
+            packets.skipped.total() == 0,
+            "every frame is a packet: {:?}",
+            packets.skipped
+        );
         for flow in flows {
             if matches!(flow.server.port, 53 | 67 | 68) {
                 continue;
             }
-            ensure!(flow.service != Service::Other, "{:?} is a service", flow.server);
+            ensure!(
+                flow.service != Service::Other,
+                "{:?} is a service",
+                flow.server
+            );
             let name = flow.named.name.context("every connection says a name")?;
             *named.entry(name.as_str().to_owned()).or_default() += 1;
-            *by_source.entry(flow.named.source.map(NameSource::as_str)).or_insert(0) += 1;
+            *by_source
+                .entry(flow.named.source.map(NameSource::as_str))
+                .or_insert(0) += 1;
             with_ech += u32::from(flow.named.ech && flow.named.status == NameStatus::SniClear);
             timed += u32::from(flow.rtt.is_some_and(|rtt| rtt.nanos_min > 4_000_000));
         }
     }
     for source in ["sni", "quic", "http"] {
-        ensure!(by_source.get(&Some(source)).is_some_and(|flows| *flows > 10), "{by_source:?}");
+        ensure!(
+            by_source
+                .get(&Some(source))
+                .is_some_and(|flows| *flows > 10),
+            "{by_source:?}"
+        );
     }
-    ensure!(with_ech > 10 && timed > 100, "{with_ech} with GREASE, {timed} timed");
+    ensure!(
+        with_ech > 10 && timed > 100,
+        "{with_ech} with GREASE, {timed} timed"
+    );
     for page in &site::UNLISTED {
-        ensure!(named.contains_key(page.host), "somebody reads {}", page.host);
+        ensure!(
+            named.contains_key(page.host),
+            "somebody reads {}",
+            page.host
+        );
     }
-    ensure!(named.contains_key("sa.api.intl.miui.com"), "the story happens: {named:?}");
+    ensure!(
+        named.contains_key("sa.api.intl.miui.com"),
+        "the story happens: {named:?}"
+    );
     Ok(())
 }
 
@@ -73,15 +102,21 @@ fn read(frame: &Frame<'_>, packets: &mut PacketCounts, table: &mut FlowTable) {
 #[test]
 fn grounds_stand_where_the_embedded_tables_say() -> Result<()> {
     let atlas = Atlas::embedded();
-    for ground in Ground::ALL.into_iter().filter(|ground| *ground != Ground::Nowhere) {
+    for ground in Ground::ALL
+        .into_iter()
+        .filter(|ground| *ground != Ground::Nowhere)
+    {
         let v4 = ground.prefixes().iter().map(|prefix| Prefix::V4(*prefix));
-        let v6 = ground.prefix_v6().map(|[a, b, c]| {
-            Prefix::of(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 1)))
-        });
+        let v6 = ground
+            .prefix_v6()
+            .map(|[a, b, c]| Prefix::of(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 1))));
         for prefix in v4.chain(v6) {
             let place = atlas.locate(prefix);
             let countries: Vec<_> = place.candidates().iter().map(Country::as_str).collect();
-            ensure!(countries == [ground.city().country], "{ground:?} {prefix}: {place:?}");
+            ensure!(
+                countries == [ground.city().country],
+                "{ground:?} {prefix}: {place:?}"
+            );
         }
     }
     Ok(())

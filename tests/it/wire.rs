@@ -15,15 +15,27 @@ fn golden(name: &str) -> Vec<u8> {
 type Again = fn(&[u8]) -> Option<Vec<u8>>;
 
 const HOMES: [(&str, Again); 3] = [
-    ("batch.bin", |bytes| decode::batch(bytes).ok().map(|x| encode::batch(&x))),
-    ("enrolment.bin", |bytes| decode::enrolment(bytes).ok().map(|x| encode::enrolment(&x))),
-    ("consent.bin", |bytes| decode::consent(bytes).ok().map(|x| encode::consent(&x))),
+    ("batch.bin", |bytes| {
+        decode::batch(bytes).ok().map(|x| encode::batch(&x))
+    }),
+    ("enrolment.bin", |bytes| {
+        decode::enrolment(bytes).ok().map(|x| encode::enrolment(&x))
+    }),
+    ("consent.bin", |bytes| {
+        decode::consent(bytes).ok().map(|x| encode::consent(&x))
+    }),
 ];
 
 const COLLECTORS: [(&str, Again); 3] = [
-    ("manifest.bin", |bytes| decode::manifest(bytes).ok().map(|x| encode::manifest(&x))),
-    ("clock.bin", |bytes| decode::clock(bytes).ok().map(|x| encode::clock(&x))),
-    ("receipt.bin", |bytes| decode::receipt(bytes).ok().map(|x| encode::receipt(&x))),
+    ("manifest.bin", |bytes| {
+        decode::manifest(bytes).ok().map(|x| encode::manifest(&x))
+    }),
+    ("clock.bin", |bytes| {
+        decode::clock(bytes).ok().map(|x| encode::clock(&x))
+    }),
+    ("receipt.bin", |bytes| {
+        decode::receipt(bytes).ok().map(|x| encode::receipt(&x))
+    }),
 ];
 
 /// A field no version knows: number 1,000, a varint.
@@ -33,11 +45,20 @@ const UNKNOWN_FIELD: [u8; 3] = [0xc0, 0x3e, 0x01];
 fn every_golden_file_is_tried() {
     let mut files: Vec<_> = fs::read_dir(root().join("proto/golden/v1"))
         .expect("the golden folder")
-        .map(|file| file.expect("a file").file_name().to_string_lossy().into_owned())
+        .map(|file| {
+            file.expect("a file")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .filter(|name| name.ends_with(".bin"))
         .collect();
     files.sort();
-    let mut tried: Vec<_> = HOMES.iter().chain(&COLLECTORS).map(|(name, _)| *name).collect();
+    let mut tried: Vec<_> = HOMES
+        .iter()
+        .chain(&COLLECTORS)
+        .map(|(name, _)| *name)
+        .collect();
     tried.push("sealed-batch.bin");
     tried.sort_unstable();
     assert_eq!(files, tried);
@@ -55,7 +76,11 @@ fn golden_payloads_decode_and_encode_to_themselves() {
 fn a_homes_payload_has_one_form_only() {
     for (name, again) in &HOMES {
         let bytes = golden(name);
-        assert_eq!(again(&[&bytes[..], &UNKNOWN_FIELD].concat()), None, "{name}: unknown field");
+        assert_eq!(
+            again(&[&bytes[..], &UNKNOWN_FIELD].concat()),
+            None,
+            "{name}: unknown field"
+        );
         assert_eq!(again(&bytes.repeat(2)), None, "{name}: every field twice");
         for bit in 0..bytes.len() * 8 {
             let mut altered = bytes.clone();
@@ -83,7 +108,10 @@ fn the_golden_envelope_opens_with_its_key_and_no_other() {
     assert_eq!(wire.encode_to_vec(), bytes);
     let sealed: SealedBatch = status::envelope_from_wire(wire);
     let key = VerifyingKey::from_bytes(&sealed.public_key).expect("a key");
-    assert_eq!(sealed.open(PayloadType::Batch, &key), Ok(&golden("batch.bin")[..]));
+    assert_eq!(
+        sealed.open(PayloadType::Batch, &key),
+        Ok(&golden("batch.bin")[..])
+    );
     let mut altered = sealed;
     altered.signature[0] ^= 1;
     assert!(altered.open(PayloadType::Batch, &key).is_err());

@@ -12,7 +12,8 @@ use crate::traffic::day::Pace;
 use crate::traffic::population::{self, NETWORKS};
 use crate::world::World;
 use anyhow::{Context, Result, bail};
-use guest::Guest;
+use phonehome_agent::capture::file::FileSource;
+use phonehome_agent::run::{Exit, Failure};
 use phonehome_collector::publish::{self, Outcome, table::TableName};
 use phonehome_collector::query::{self, Format, Question, Source, Subject};
 use phonehome_collector::release::{Release, ReleaseId};
@@ -42,8 +43,9 @@ pub struct Options {
 /// Where pages are served.
 pub const HTTP_ADDRESS: &str = "127.0.0.1:8080";
 
-/// Homes of the world everybody sees first: enough for its story to pass its own gate.
-pub const HOMES: u32 = 72;
+/// Homes of the world everybody sees first: enough for its story to pass its own gate, and none of
+/// its counts so near a step that one more home would move it.
+pub const HOMES: u32 = 70;
 
 /// More homes than this are no demo: captures would take gigabytes.
 pub const HOMES_MAX: u32 = 1_000;
@@ -59,12 +61,33 @@ pub const FIRST_WEEK: &str = "2026-W46";
 /// # Errors
 /// A port in use, a disk that is full, a capture that cannot be read: one sentence each.
 pub async fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<()> {
+    // Dropping the world removes its folder, so nothing is left behind either way.
+    let mut world = tokio::select! {
+        turned = turn(options, out) => turned?,
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            bail!("stopped before anything was published");
+        }
+    };
+    if let Some(address) = world.collector.http_address() {
+        writeln!(out, "pages and API: http://{address} until Ctrl-C")?;
+        out.flush()?;
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => pressed?,
+            failure = world.collector.failed() => return Err(failure.into()),
+        }
+    }
+    world.end().await;
+    Ok(())
+}
+
+/// Lets the homes live through their weeks and publishes; gives the world as it stands then.
+async fn turn(options: &Options, out: &mut (dyn Write + Send)) -> Result<World> {
     for capture in &options.captures {
         // Told before the homes live through their weeks, not after.
-        let bytes = std::fs::metadata(capture).with_context(|| capture.display().to_string())?.len();
-        if bytes == 0 {
-            bail!("{} is empty: it is no capture", capture.display());
-        }
+        FileSource::open(capture).map_err(|error| {
+            Failure::new(Exit::BadInput, format!("{}: {error}", capture.display()))
+        })?;
     }
     let weeks = weeks(options.weeks);
     let http = (!options.once).then_some(HTTP_ADDRESS);
@@ -86,26 +109,23 @@ pub async fn run(options: &Options, out: &mut (dyn Write + Send)) -> Result<()> 
 
     let releases = world.releases().await?;
     tell_world(&world, weeks.len(), progress.receipts(), out)?;
-    let question = Question { subject: Subject::Matrix, by: TableName::Server, week: None };
+    let question = Question {
+        subject: Subject::Matrix,
+        by: TableName::Server,
+        week: None,
+    };
     query::run(&question, Source::Releases(&releases), Format::Table, out).await?;
     publish(&world, &releases, &options.out, out).await?;
-    if let Some(address) = world.collector.http_address() {
-        writeln!(out, "pages and API: http://{address} until Ctrl-C")?;
-        out.flush()?;
-        tokio::select! {
-            pressed = tokio::signal::ctrl_c() => pressed?,
-            failure = world.collector.failed() => return Err(failure.into()),
-        }
-    }
-    world.end().await;
-    Ok(())
+    Ok(world)
 }
 
 /// The weeks the homes live through.
 fn weeks(count: u32) -> Vec<Week> {
     let first: Week = FIRST_WEEK.parse().expect("a week");
     let count = usize::try_from(count.clamp(1, WEEKS_MAX)).expect("a few");
-    std::iter::successors(Some(first), |week| Some(week.next())).take(count).collect()
+    std::iter::successors(Some(first), |week| Some(week.next()))
+        .take(count)
+        .collect()
 }
 
 /// Lets the user's own captures be homes for a moment, and shows that they move no cell.
@@ -119,19 +139,30 @@ async fn welcome(
     let weeks = ground.weeks(ground.keys());
     let without = weeks.fold(week, SLICES).await?;
     for capture in captures {
-        Guest::welcome(world, capture, out).await?;
+        guest::welcome(world, capture, out).await?;
     }
     let with = weeks.fold(week, SLICES).await?;
-    let moved = guest::moved_cells(&without, &with);
-    match moved.as_slice() {
-        [] => writeln!(out, "that home moved no cell of {week}: no single home can be seen in it\n")?,
-        moved => writeln!(out, "cells of {week} that moved: {}\n", moved.join(", "))?,
+    let who = if captures.len() == 1 {
+        "that home"
+    } else {
+        "those homes"
+    };
+    match guest::moved_cells(&without, &with).as_slice() {
+        [] => writeln!(out, "{who} moved no cell of {week}\n")?,
+        moved => writeln!(
+            out,
+            "cells of {week} that {who} moved: {}\n",
+            moved.join(", ")
+        )?,
     }
     Ok(())
 }
 
 fn tell_world(world: &World, weeks: usize, receipts: usize, out: &mut dyn Write) -> Result<()> {
-    let countries: BTreeSet<_> = NETWORKS.iter().map(|network| network.city.country).collect();
+    let countries: BTreeSet<_> = NETWORKS
+        .iter()
+        .map(|network| network.city.country)
+        .collect();
     writeln!(
         out,
         "{} homes in {} countries and {} networks, weeks lived through: {weeks}, batches received \
@@ -152,7 +183,11 @@ async fn publish(
 ) -> Result<()> {
     let ground = world.ground().await?;
     for release in releases {
-        remove_earlier(&folder.join(release.id.to_string()), release.id, &world.collector.key())?;
+        remove_earlier(
+            &folder.join(release.id.to_string()),
+            release.id,
+            &world.collector.key(),
+        )?;
     }
     let Outcome { differing, .. } = publish::publish(releases, folder, ground.identity.key())?;
     if let Some(id) = differing.first() {
@@ -162,16 +197,26 @@ async fn publish(
         );
     }
     for release in releases {
-        writeln!(out, "release: {}", folder.join(release.id.to_string()).display())?;
+        writeln!(
+            out,
+            "release: {}",
+            folder.join(release.id.to_string()).display()
+        )?;
     }
-    writeln!(out, "to check it: phonehome-collector verify {}", folder.display())?;
+    writeln!(
+        out,
+        "to check it: phonehome-collector verify {}",
+        folder.display()
+    )?;
     Ok(())
 }
 
 /// Removes a release folder if it is provably an earlier demo's: whole, an exercise, and signed with
 /// the key that every demo makes from the same seed.
 fn remove_earlier(folder: &Path, id: ReleaseId, key: &VerifyingKey) -> Result<()> {
-    let Ok(report) = publish::verify(folder, Some(key)) else { return Ok(()) };
+    let Ok(report) = publish::verify(folder, Some(key)) else {
+        return Ok(());
+    };
     let is_ours = |verified: &publish::VerifiedRelease| {
         verified.id == id && verified.purpose == Purpose::Exercise
     };

@@ -44,34 +44,58 @@ pub fn capture_file(bytes: &[u8]) {
     loop {
         match source.next() {
             Event::Frame(frame) => {
-                assert!(frame.bytes.len() <= bytes.len(), "a frame lies inside its file");
+                assert!(
+                    frame.bytes.len() <= bytes.len(),
+                    "a frame lies inside its file"
+                );
                 frames += 1;
             }
             Event::Lost { count, .. } => lost += count,
             Event::End => break,
         }
         let records_max = u64::try_from(bytes.len()).expect("a length");
-        assert!(frames + lost <= records_max, "each record takes at least one byte");
+        assert!(
+            frames + lost <= records_max,
+            "each record takes at least one byte"
+        );
     }
-    assert_eq!((source.counts().frames, source.counts().lost.total()), (frames, lost));
+    assert_eq!(
+        (source.counts().frames, source.counts().lost.total()),
+        (frames, lost)
+    );
 }
 
 /// A frame, its link type in the first two bytes: the packet borrows from it and no more.
 pub fn packet(bytes: &[u8]) {
-    let Some((link, bytes)) = bytes.split_at_checked(2) else { return };
+    let Some((link, bytes)) = bytes.split_at_checked(2) else {
+        return;
+    };
     let link = LinkType(u16::from_be_bytes([link[0], link[1]]));
     let wire_len_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    let frame = Frame { bytes, link, wire_len_bytes, time: Timestamp::from_seconds(0) };
-    let Ok(packet) = packet::read(&frame) else { return };
+    let frame = Frame {
+        bytes,
+        link,
+        wire_len_bytes,
+        time: Timestamp::from_seconds(0),
+    };
+    let Ok(packet) = packet::read(&frame) else {
+        return;
+    };
     assert!(packet.payload().len() <= bytes.len());
     let _read = (packet.dns(), packet.dhcp(), packet.mdns());
 }
 
 /// A DNS message, bare, framed for TCP, and as mDNS.
 pub fn dns(bytes: &[u8]) {
-    for message in [dns::read(bytes), dns::read_framed(bytes)].into_iter().flatten() {
+    for message in [dns::read(bytes), dns::read_framed(bytes)]
+        .into_iter()
+        .flatten()
+    {
         let addresses = message.addresses().len();
-        assert!(addresses * 4 <= bytes.len() * bytes.len(), "answers come from somewhere");
+        assert!(
+            addresses * 4 <= bytes.len() * bytes.len(),
+            "answers come from somewhere"
+        );
         let _lists = message.ech_config_lists().count();
     }
     let _read = mdns::read(bytes);
@@ -84,14 +108,19 @@ pub fn dhcp(bytes: &[u8]) {
 
 /// A TLS stream: read at once, and by the handshake in pieces whose size the first byte gives.
 pub fn tls(bytes: &[u8]) {
-    let Some((size, stream)) = bytes.split_first() else { return };
+    let Some((size, stream)) = bytes.split_first() else {
+        return;
+    };
     let _read = tls::read(stream);
     let mut handshake = Handshake::new(Transport::Tcp, 40_000, 443);
     let mut seq = 0u32;
     for piece in stream.chunks(usize::from(*size) + 1) {
         handshake.handle_tcp(true, seq, false, piece);
         seq = seq.wrapping_add(u32::try_from(piece.len()).expect("at most 256"));
-        assert!(handshake.buffered_bytes() <= BUFFERED_BYTES_MAX, "a handshake is bounded");
+        assert!(
+            handshake.buffered_bytes() <= BUFFERED_BYTES_MAX,
+            "a handshake is bounded"
+        );
     }
     named_is_a_name(&mut handshake);
 }
@@ -106,7 +135,10 @@ pub fn quic(bytes: &[u8]) {
         let (datagram, behind) = behind.split_at(length);
         let _read = hello.handle_datagram(datagram);
         handshake.handle_udp(true, datagram);
-        assert!(hello.buffered_bytes() <= BUFFERED_BYTES_MAX, "a hello is bounded");
+        assert!(
+            hello.buffered_bytes() <= BUFFERED_BYTES_MAX,
+            "a hello is bounded"
+        );
         rest = behind;
     }
     named_is_a_name(&mut handshake);
@@ -149,13 +181,18 @@ pub fn collector_payload(bytes: &[u8]) {
 /// What a proxy says before a connection's first byte.
 pub fn proxy(bytes: &[u8]) {
     if let Ok((_, rest)) = proxy::parse(bytes) {
-        assert!(rest.len() + proxy::HEAD_BYTES <= bytes.len(), "a header takes its bytes");
+        assert!(
+            rest.len() + proxy::HEAD_BYTES <= bytes.len(),
+            "a header takes its bytes"
+        );
     }
 }
 
 /// An invite: what is understood is written as it was read, but for letter case and space.
 pub fn invite(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(invite) = text.parse::<Invite>() {
         assert_eq!(invite.to_string().parse(), Ok(invite));
     }
@@ -163,7 +200,9 @@ pub fn invite(bytes: &[u8]) {
 
 /// A release: what is understood survives being written and read again.
 pub fn release_json(bytes: &[u8]) {
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
     if let Ok(release) = json::from_json(text) {
         let again = json::from_json(&json::to_json(&release));
         assert!(again.is_ok_and(|again| again == release));

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 /// The root of the repository.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests stands in the root").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests stands in the root")
+        .to_path_buf()
 }
 
 /// Compares `actual` with the file at `path` below the root.
@@ -26,7 +29,11 @@ pub fn check(path: &str, actual: &[u8]) {
     let golden = std::fs::read(&file)
         .unwrap_or_else(|error| panic!("{path}: {error}; PHONEHOME_GOLDEN=rewrite makes it"));
     if golden != actual {
-        let at = golden.iter().zip(actual).take_while(|(a, b)| a == b).count();
+        let at = golden
+            .iter()
+            .zip(actual)
+            .take_while(|(a, b)| a == b)
+            .count();
         let line = golden[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
         panic!("{path} differs from line {line} (byte {at}) on; see tests/src/golden.rs");
     }

@@ -4,6 +4,7 @@
 //! traffic    synthetic homes, written as capture files
 //! demo       the whole observatory in one command
 //! world      homes with agents and a collector, on one clock
+//! liar       a home that says whatever it is told to
 //! oracle     the naive model of what a release must say
 //! relay      says where each home stands, as a load balancer would
 //! captures   those written by nobody here, if they are on this machine
@@ -15,6 +16,7 @@
 pub mod traffic;
 
 pub mod demo;
+pub mod liar;
 pub mod oracle;
 pub mod relay;
 pub mod world;

@@ -25,11 +25,28 @@ pub fn by_server_country(homes: &[Home]) -> BTreeMap<(Vendor, &'static str), Exp
     let asked = homes_with(homes);
     let mut reached: BTreeMap<_, u32> = BTreeMap::new();
     for home in homes {
-        let pairs: BTreeSet<_> = home.phones.iter().filter(is_told).flat_map(reaches).collect();
-        pairs.into_iter().for_each(|pair| *reached.entry(pair).or_default() += 1);
+        let pairs: BTreeSet<_> = home
+            .phones
+            .iter()
+            .filter(is_told)
+            .flat_map(reaches)
+            .collect();
+        pairs
+            .into_iter()
+            .for_each(|pair| *reached.entry(pair).or_default() += 1);
     }
     let cells = reached.into_iter();
-    cells.map(|((vendor, country), x)| ((vendor, country), Expected { n: asked[&vendor], x })).collect()
+    cells
+        .map(|((vendor, country), x)| {
+            (
+                (vendor, country),
+                Expected {
+                    n: asked[&vendor],
+                    x,
+                },
+            )
+        })
+        .collect()
 }
 
 /// Homes by the vendors whose phones can be told there.
@@ -39,7 +56,9 @@ pub fn homes_with(homes: &[Home]) -> BTreeMap<Vendor, u32> {
     for home in homes {
         let told = home.phones.iter().filter(is_told);
         let vendors: BTreeSet<_> = told.map(|(phone, _)| phone.make.vendor()).collect();
-        vendors.into_iter().for_each(|vendor| *asked.entry(vendor).or_default() += 1);
+        vendors
+            .into_iter()
+            .for_each(|vendor| *asked.entry(vendor).or_default() += 1);
     }
     asked
 }
@@ -50,7 +69,9 @@ fn is_told((phone, _): &&(Phone, Vec<Region>)) -> bool {
 }
 
 /// The countries in which a phone meets its own maker.
-fn reaches((phone, regions): &(Phone, Vec<Region>)) -> impl Iterator<Item = (Vendor, &'static str)> {
+fn reaches(
+    (phone, regions): &(Phone, Vec<Region>),
+) -> impl Iterator<Item = (Vendor, &'static str)> {
     let vendor = phone.make.vendor();
     repertoire(phone.make, regions).filter_map(move |errand| {
         let endpoint = EndpointId::of_name(errand.host).expect("errands are listed");
@@ -65,4 +86,32 @@ fn reaches((phone, regions): &(Phone, Vec<Region>)) -> impl Iterator<Item = (Ven
 #[must_use]
 pub const fn rounded(count: u32) -> u32 {
     (count + 2) / 5 * 5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo;
+    use crate::traffic::population;
+    use phonehome_proto::limits;
+
+    #[test]
+    fn in_the_demo_one_more_home_changes_no_number() {
+        let homes = population::homes(population::SEED, demo::HOMES);
+        let counts = homes_with(&homes)
+            .into_iter()
+            .map(|(vendor, n)| (vendor, "homes", n));
+        let cells = by_server_country(&homes);
+        let cells = cells
+            .into_iter()
+            .map(|((vendor, country), cell)| (vendor, country, cell.x));
+        for (vendor, what, count) in counts.chain(cells) {
+            let same = rounded(count) == rounded(count + 1);
+            // Smaller counts are not shown, and one home more in no known network does not change that.
+            assert!(
+                same || count < limits::GATE_HOMES_MIN,
+                "{vendor} {what}: {count}"
+            );
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 mod tap;
 
-pub use tap::Tap;
+pub use tap::{Hook, Tap};
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -64,7 +64,9 @@ async fn pass_on(
     let mut server = TcpStream::connect(collector).await?;
     server.set_nodelay(true)?;
     client.set_nodelay(true)?;
-    server.write_all(&header(source, (Ipv6Addr::LOCALHOST, collector.port()))).await?;
+    server
+        .write_all(&header(source, (Ipv6Addr::LOCALHOST, collector.port())))
+        .await?;
     copy_bidirectional(&mut client, &mut server).await.map(drop)
 }
 

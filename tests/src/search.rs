@@ -15,6 +15,7 @@ pub struct Search {
 
 #[derive(Debug)]
 struct Needle {
+    secret: usize,
     kind: &'static str,
     form: &'static str,
     bytes: Vec<u8>,
@@ -23,6 +24,8 @@ struct Needle {
 /// A secret that was found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Found {
+    /// Which of the secrets, by its place among them.
+    pub secret: usize,
     /// What it is.
     pub kind: &'static str,
     /// How it was written.
@@ -42,10 +45,18 @@ impl Search {
     #[must_use]
     pub fn new(secrets: &[Secret]) -> Self {
         let mut needles: HashMap<_, Vec<Needle>> = HashMap::new();
-        for secret in secrets {
+        for (number, secret) in secrets.iter().enumerate() {
             for (form, bytes) in forms(&secret.bytes) {
-                let prefix = *bytes.first_chunk().expect("a secret has four bytes or more");
-                needles.entry(prefix).or_default().push(Needle { kind: secret.kind, form, bytes });
+                let prefix = *bytes
+                    .first_chunk()
+                    .expect("a secret has four bytes or more");
+                let needle = Needle {
+                    secret: number,
+                    kind: secret.kind,
+                    form,
+                    bytes,
+                };
+                needles.entry(prefix).or_default().push(needle);
             }
         }
         Self { needles }
@@ -56,10 +67,20 @@ impl Search {
     pub fn in_bytes(&self, bytes: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
         for at in 0..bytes.len() {
-            let Some(prefix) = bytes[at..].first_chunk::<PREFIX_BYTES>() else { break };
+            let Some(prefix) = bytes[at..].first_chunk::<PREFIX_BYTES>() else {
+                break;
+            };
             for needle in self.needles.get(prefix).into_iter().flatten() {
                 if bytes[at..].starts_with(&needle.bytes) {
-                    found.push(Found { kind: needle.kind, form: needle.form, at });
+                    let Needle {
+                        secret, kind, form, ..
+                    } = *needle;
+                    found.push(Found {
+                        secret,
+                        kind,
+                        form,
+                        at,
+                    });
                 }
             }
         }
@@ -70,7 +91,12 @@ impl Search {
 /// The ways a secret could be written.
 fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let reversed: Vec<u8> = secret.iter().rev().copied().collect();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()
+    };
     let mut forms = vec![
         ("hex", hex(secret).into_bytes()),
         ("hex", hex(secret).to_uppercase().into_bytes()),
@@ -96,7 +122,9 @@ fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 fn base64_core(secret: &[u8], before: usize, alphabet: &[u8; 64]) -> Vec<u8> {
     let padded = [&vec![0; before][..], secret].concat();
     let digit = |at: usize| {
-        let bits = (0..6).map(|bit| at * 6 + bit).map(|bit| padded[bit / 8] >> (7 - bit % 8) & 1);
+        let bits = (0..6)
+            .map(|bit| at * 6 + bit)
+            .map(|bit| padded[bit / 8] >> (7 - bit % 8) & 1);
         alphabet[usize::from(bits.fold(0, |value, bit| value << 1 | bit))]
     };
     let (first, end) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
@@ -112,7 +140,10 @@ mod tests {
 
     #[test]
     fn every_form_is_found_and_nothing_else() {
-        let secret = Secret { kind: "name", bytes: b"work-laptop-17".to_vec() };
+        let secret = Secret {
+            kind: "name",
+            bytes: b"work-laptop-17".to_vec(),
+        };
         let search = Search::new(std::slice::from_ref(&secret));
         // Base64 as `base64(1)` writes it, at all three alignments.
         for written in [

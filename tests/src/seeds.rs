@@ -9,10 +9,12 @@ use crate::traffic::hello::{self, Hello};
 use crate::traffic::quic::{self, Side};
 use crate::traffic::recording::Recording;
 use crate::traffic::site::Carrier;
+use phonehome_collector::publish::json;
 use phonehome_proto::chance::SeededChance;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::SigningKey;
 use phonehome_proto::time::Timestamp;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One seed of one target.
@@ -30,36 +32,69 @@ pub struct Seed {
 #[must_use]
 pub fn all() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    let mut plant = |target, name, bytes| seeds.push(Seed { target, name, bytes });
+    let mut plant = |target, name, bytes| {
+        seeds.push(Seed {
+            target,
+            name,
+            bytes,
+        })
+    };
 
     let capture = capture();
-    plant("capture_file", "cut-in-a-frame", capture[..capture.len() - 7].to_vec());
+    plant(
+        "capture_file",
+        "cut-in-a-frame",
+        capture[..capture.len() - 7].to_vec(),
+    );
     plant("capture_file", "header-only", capture[..24].to_vec());
     plant("capture_file", "one-connection", capture);
 
     let asks = [0, 1, 2, 3].map(|at| joining(at).bytes);
     plant("packet", "ethernet-dhcp", [&[0, 1], &asks[0][..]].concat());
     plant("packet", "raw-ip", [&[0, 101], &asks[1][14..]].concat());
-    plant("packet", "vlan", [&[0, 1], &asks[2][..12], &[0x81, 0, 0, 7], &asks[2][12..]].concat());
-    plant("packet", "cooked", [&[0, 113], &[0; 14][..], &asks[3][12..]].concat());
+    plant(
+        "packet",
+        "vlan",
+        [&[0, 1], &asks[2][..12], &[0x81, 0, 0, 7], &asks[2][12..]].concat(),
+    );
+    plant(
+        "packet",
+        "cooked",
+        [&[0, 113], &[0; 14][..], &asks[3][12..]].concat(),
+    );
     // Ethernet 14, IPv4 20, UDP 8: what follows is the message.
     plant("dhcp", "discover", asks[0][42..].to_vec());
     plant("dhcp", "request", asks[2][42..].to_vec());
     plant("dhcp", "acknowledge", asks[3][42..].to_vec());
 
-    let (v4, v6) = (Ipv4Addr::new(203, 0, 113, 9).into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9).into());
+    let (v4, v6) = (
+        Ipv4Addr::new(203, 0, 113, 9).into(),
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9).into(),
+    );
     plant("dns", "question", dns::question(7, NAME, v4));
     plant("dns", "answer", dns::answer(7, NAME, None, v4));
-    plant("dns", "answer-v6-alias", dns::answer(7, NAME, Some("edge.alias.example"), v6));
+    plant(
+        "dns",
+        "answer-v6-alias",
+        dns::answer(7, NAME, Some("edge.alias.example"), v6),
+    );
 
     let hello = |grease_ech, post_quantum, quic| {
         let protocols: &[&str] = if quic { &["h3"] } else { &["h2", "http/1.1"] };
-        Hello { name: NAME, protocols, grease_ech, post_quantum, quic }
+        Hello {
+            name: NAME,
+            protocols,
+            grease_ech,
+            post_quantum,
+            quic,
+        }
     };
     let mut chance = SeededChance::new(2);
-    for (name, grease_ech, post_quantum) in
-        [("plain", false, false), ("grease-ech", true, false), ("post-quantum", false, true)]
-    {
+    for (name, grease_ech, post_quantum) in [
+        ("plain", false, false),
+        ("grease-ech", true, false),
+        ("post-quantum", false, true),
+    ] {
         let record = hello::record(hello(grease_ech, post_quantum, false), &mut chance);
         plant("tls", name, [&[99], &record[..]].concat());
     }
@@ -67,22 +102,46 @@ pub fn all() -> Vec<Seed> {
         let message = hello::handshake(hello(false, post_quantum, true), &mut chance);
         let datagrams = quic::initials(Side::Client, [7; 8], &message, &mut chance);
         let framed = datagrams.iter().flat_map(|datagram| {
-            let length = u16::try_from(datagram.len()).expect("a datagram is short").to_be_bytes();
+            let length = u16::try_from(datagram.len())
+                .expect("a datagram is short")
+                .to_be_bytes();
             [&length[..], datagram].concat()
         });
         plant("quic", name, framed.collect());
     }
     let request = format!("GET / HTTP/1.1\r\nHost: {NAME}\r\nUser-Agent: seed\r\n\r\n");
     plant("http", "get", request.into_bytes());
-    plant("http", "connect", format!("CONNECT {NAME}:443 HTTP/1.1\r\n\r\n").into_bytes());
+    plant(
+        "http",
+        "connect",
+        format!("CONNECT {NAME}:443 HTTP/1.1\r\n\r\n").into_bytes(),
+    );
 
-    plant("payload", "batch", include_bytes!("../../proto/golden/v1/batch.bin").to_vec());
-    plant("payload", "enrolment", include_bytes!("../../proto/golden/v1/enrolment.bin").to_vec());
-    plant("payload", "consent", include_bytes!("../../proto/golden/v1/consent.bin").to_vec());
+    plant(
+        "payload",
+        "batch",
+        include_bytes!("../../proto/golden/v1/batch.bin").to_vec(),
+    );
+    plant(
+        "payload",
+        "enrolment",
+        include_bytes!("../../proto/golden/v1/enrolment.bin").to_vec(),
+    );
+    plant(
+        "payload",
+        "consent",
+        include_bytes!("../../proto/golden/v1/consent.bin").to_vec(),
+    );
     let from_collectors: [(_, &[u8]); 3] = [
-        ("manifest", include_bytes!("../../proto/golden/v1/manifest.bin")),
+        (
+            "manifest",
+            include_bytes!("../../proto/golden/v1/manifest.bin"),
+        ),
         ("clock", include_bytes!("../../proto/golden/v1/clock.bin")),
-        ("receipt", include_bytes!("../../proto/golden/v1/receipt.bin")),
+        (
+            "receipt",
+            include_bytes!("../../proto/golden/v1/receipt.bin"),
+        ),
     ];
     for (name, bytes) in from_collectors {
         plant("collector_payload", name, bytes.to_vec());
@@ -98,21 +157,61 @@ pub fn all() -> Vec<Seed> {
         token: [2; 16],
     };
     plant("invite", "invite", invite.to_string().into_bytes());
+    plant("release_json", "a-few-cells", small_release().into_bytes());
     seeds
 }
 
 const NAME: &str = "www.evening-gazette.example";
-const LINK: Link = Link { from: [2, 0, 0, 0, 0, 7], to: [2, 0, 0, 0, 0, 1] };
+const LINK: Link = Link {
+    from: [2, 0, 0, 0, 0, 7],
+    to: [2, 0, 0, 0, 0, 1],
+};
 
 fn joining(step: usize) -> frame::Frame {
-    let step = [Step::Discover, Step::Offer, Step::Request, Step::Acknowledge][step];
+    let step = [
+        Step::Discover,
+        Step::Offer,
+        Step::Request,
+        Step::Acknowledge,
+    ][step];
     let manners = Manners {
         host_name: Some("seed-phone"),
         vendor_class: Some("android-dhcp-13"),
         wishes: &[1, 3, 6, 15],
     };
     let router = (LINK.to, Ipv4Addr::new(192, 168, 1, 1));
-    dhcp::message(step, LINK.from, router, Ipv4Addr::new(192, 168, 1, 7), 9, manners)
+    dhcp::message(
+        step,
+        LINK.from,
+        router,
+        Ipv4Addr::new(192, 168, 1, 7),
+        9,
+        manners,
+    )
+}
+
+/// The small world's release, a few cells of each table.
+fn small_release() -> String {
+    let mut release = json::from_json(include_str!("../data/small-world.json"))
+        .expect("a release of our own reads");
+    for matrix in [
+        &mut release.server,
+        &mut release.network,
+        &mut release.owner,
+    ] {
+        few(matrix);
+    }
+    few(&mut release.home);
+    few(&mut release.endpoints);
+    json::to_json(&release)
+}
+
+fn few<K: Ord, V>(table: &mut BTreeMap<K, V>) {
+    let mut left = 8;
+    table.retain(|_, _| {
+        left -= 1;
+        left >= 0
+    });
 }
 
 fn capture() -> Vec<u8> {

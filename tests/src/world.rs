@@ -12,6 +12,7 @@ use crate::relay::Relay;
 use crate::traffic::day::{self, Pace};
 use crate::traffic::home::Home;
 use anyhow::{Context, Result, ensure};
+use ground::Reach;
 use home::HomeAgent;
 use phonehome_collector::config::Config;
 use phonehome_collector::release::{Release, ReleaseId};
@@ -68,10 +69,16 @@ impl World {
     /// When the collector cannot start: a port in use, a disk that is full.
     pub async fn begin(homes: Vec<Home>, first: Week, http: Option<&str>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let config = ground::write(folder.path(), http)?;
+        let config = ground::write(folder.path(), Reach::Relays, http)?;
         let clock = ManualClock::new(first.start());
         let collector = start(&config, &clock, 0).await?;
-        let mut world = Self { clock, collector, config, homes: Vec::new(), folder };
+        let mut world = Self {
+            clock,
+            collector,
+            config,
+            homes: Vec::new(),
+            folder,
+        };
         for home in homes {
             world.settle(home).await?;
         }
@@ -84,11 +91,18 @@ impl World {
     /// When no port is to be had, or the store fails.
     pub async fn settle(&mut self, home: Home) -> Result<&mut Resident> {
         let relay = Relay::open(home.address, self.collector.intake_address()).await?;
-        let invites = self.collector.invite(1, &relay.address().to_string()).await?;
+        let invites = self
+            .collector
+            .invite(1, &relay.address().to_string())
+            .await?;
         let invite = invites.into_iter().next().context("an invite was made")?;
         let state = self.folder.path().join(format!("home-{}", home.number));
         let agent = HomeAgent::new(home, state, &self.clock);
-        self.homes.push(Resident { agent, relay, invite });
+        self.homes.push(Resident {
+            agent,
+            relay,
+            invite,
+        });
         self.homes.last_mut().context("it was just pushed")
     }
 
@@ -118,11 +132,13 @@ impl World {
         while let Some(back) = away.join_next().await {
             let (resident, lived) = back?;
             if let Err(error) = lived {
-                failure.get_or_insert(error.context(format!("home {}", resident.agent.home.number)));
+                let number = resident.agent.home.number;
+                failure.get_or_insert_with(|| error.context(format!("home {number}")));
             }
             self.homes.push(resident);
         }
-        self.homes.sort_by_key(|resident| resident.agent.home.number);
+        self.homes
+            .sort_by_key(|resident| resident.agent.home.number);
         failure.map_or(Ok(()), Err)
     }
 
@@ -140,7 +156,8 @@ impl World {
     /// # Errors
     /// When it cannot be destroyed.
     pub async fn make_final(&self, week: Week) -> Result<()> {
-        self.clock.set(phonehome_collector::weeks::destroyed_at(week));
+        self.clock
+            .set(phonehome_collector::weeks::destroyed_at(week));
         let made = self.collector.tick().await?;
         ensure!(made.is_empty(), "a week that is final is released no more");
         Ok(())
@@ -199,7 +216,11 @@ impl Resident {
         self.agent.open_gates(&capture)?;
         let url = format!("https://{}", self.relay.address());
         let reported = self.agent.report(&[capture], &url, &self.invite).await?;
-        ensure!(reported.held == days.len(), "every day has a receipt: {}", reported.err);
+        ensure!(
+            reported.held == days.len(),
+            "every day has a receipt: {}",
+            reported.err
+        );
         watcher(Step::Reported(reported.held));
         Ok(())
     }

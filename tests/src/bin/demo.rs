@@ -5,6 +5,7 @@ use phonehome_agent::run::Failure;
 use phonehome_collector::config::ConfigError;
 use phonehome_collector::run::RunError;
 use phonehome_tests::demo::{self, HOMES, HOMES_MAX, Options, WEEKS_MAX};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(HOMES_MAX)))]
     homes: u32,
     /// Weeks they live through
-    #[arg(long, value_name = "N", default_value_t = 2,
+    #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(WEEKS_MAX)))]
     weeks: u32,
     /// A capture of yours that is a home of its own; may be given several times
@@ -33,19 +34,32 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { homes, weeks, captures, once, out } = Arguments::parse();
+    let Arguments {
+        homes,
+        weeks,
+        captures,
+        once,
+        out,
+    } = Arguments::parse();
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_max_level(tracing::Level::WARN)
         .init();
-    let options = Options { homes, weeks, captures, once, out };
+    let options = Options {
+        homes,
+        weeks,
+        captures,
+        once,
+        out,
+    };
     let ran = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(demo::run(&options, &mut std::io::stdout())));
+        .and_then(|runtime| runtime.block_on(demo::run(&options, &mut io::stdout())));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             #[allow(clippy::print_stderr, reason = "the one sentence a person gets")]
             {
@@ -54,6 +68,12 @@ fn main() -> ExitCode {
             ExitCode::from(code_of(&error))
         }
     }
+}
+
+/// Whoever reads the output has seen enough, as with `head`.
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.downcast_ref::<io::Error>().is_some_and(broken)
 }
 
 /// 64 bad configuration, 65 bad input, 69 unavailable.

@@ -25,12 +25,20 @@ impl Progress {
             bars.add(bar)
         };
         let (recorded, reported) = (bar(), bar());
-        Self { bars, recorded, reported, receipts: Arc::default() }
+        Self {
+            bars,
+            recorded,
+            reported,
+            receipts: Arc::default(),
+        }
     }
 
     /// Begins a week.
     pub(super) fn week(&self, week: Week) {
-        for (bar, what) in [(&self.recorded, "captures written"), (&self.reported, "homes reported")] {
+        for (bar, what) in [
+            (&self.recorded, "captures written"),
+            (&self.reported, "homes reported"),
+        ] {
             bar.reset();
             bar.set_message(format!("{week}: {what}"));
         }
@@ -51,7 +59,8 @@ impl Progress {
 
     /// Says that a week is closed, folded and released.
     pub(super) fn closing(&self, week: Week) {
-        self.reported.set_message(format!("{week}: closing, releasing"));
+        self.reported
+            .set_message(format!("{week}: closing, releasing"));
     }
 
     /// Makes room for text.

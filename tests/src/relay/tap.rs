@@ -28,27 +28,35 @@ pub struct Tap {
 /// What has passed.
 type Heard = Arc<Mutex<Vec<u8>>>;
 
+/// Called whenever the home has said something, before it is passed on.
+pub type Hook = Arc<dyn Fn() + Send + Sync>;
+
 impl Tap {
     /// Opens a port for the home with the address `home`, in front of `collector`.
     ///
     /// # Errors
     /// When no loopback port is to be had.
-    pub async fn open(home: Ipv6Addr, collector: SocketAddr) -> io::Result<Self> {
+    pub async fn open(home: Ipv6Addr, collector: SocketAddr, hook: Hook) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let heard = Heard::default();
         let keep = Arc::clone(&heard);
         let accepting = tokio::spawn(async move {
             while let Ok((client, peer)) = listener.accept().await {
-                let (source, heard) = ((home, peer.port()), Arc::clone(&keep));
+                let source = (home, peer.port());
+                let (heard, hook) = (Arc::clone(&keep), Arc::clone(&hook));
                 tokio::spawn(async move {
-                    if let Err(error) = pass_on(client, source, collector, &heard).await {
+                    if let Err(error) = pass_on(client, source, collector, &heard, &hook).await {
                         tracing::debug!(%error, "tapped connection ended");
                     }
                 });
             }
         });
-        Ok(Self { address, heard, accepting })
+        Ok(Self {
+            address,
+            heard,
+            accepting,
+        })
     }
 
     /// Where the home connects to.
@@ -60,7 +68,10 @@ impl Tap {
     /// All that has passed so far, both ways.
     #[must_use]
     pub fn heard(&self) -> Vec<u8> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -75,14 +86,23 @@ async fn pass_on(
     source: (Ipv6Addr, u16),
     collector: SocketAddr,
     heard: &Heard,
+    hook: &Hook,
 ) -> io::Result<()> {
     let mut server = TcpStream::connect(collector).await?;
-    server.write_all(&header(source, (Ipv6Addr::LOCALHOST, collector.port()))).await?;
+    server
+        .write_all(&header(source, (Ipv6Addr::LOCALHOST, collector.port())))
+        .await?;
     let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
-    let server = TlsConnector::from(believing_anything()).connect(name, server).await?;
+    let server = TlsConnector::from(believing_anything())
+        .connect(name, server)
+        .await?;
     let (from_client, to_client) = tokio::io::split(client);
     let (from_server, to_server) = tokio::io::split(server);
-    tokio::try_join!(copy(from_client, to_server, heard), copy(from_server, to_client, heard))?;
+    let silence: Hook = Arc::new(|| ());
+    tokio::try_join!(
+        copy(from_client, to_server, heard, hook),
+        copy(from_server, to_client, heard, &silence)
+    )?;
     Ok(())
 }
 
@@ -90,6 +110,7 @@ async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     heard: &Heard,
+    hook: &Hook,
 ) -> io::Result<()> {
     let mut bytes = vec![0; 16 * 1024];
     loop {
@@ -97,7 +118,11 @@ async fn copy(
         if read == 0 {
             return to.shutdown().await;
         }
-        heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&bytes[..read]);
+        heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(&bytes[..read]);
+        hook();
         to.write_all(&bytes[..read]).await?;
     }
 }

@@ -68,7 +68,9 @@ fn record(bytes: &mut Vec<u8>, owner: &[u8], kind: u16, data: &[u8]) {
     bytes.extend(data);
 }
 
-fn labels(name: &str) -> Vec<u8> {
+/// A name as DNS writes it: each label behind its length.
+#[must_use]
+pub fn labels(name: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(name.len() + 2);
     for label in name.split('.') {
         bytes.push(u8::try_from(label.len()).expect("a label has at most 63 bytes"));

@@ -2,6 +2,7 @@
 
 use super::city::City;
 use super::dhcp::Manners;
+use super::dns;
 use super::frame::Mac;
 use super::phone::{Make, Openness, Phone};
 use super::site::{Region, UNLISTED};
@@ -90,7 +91,7 @@ impl Home {
             address: Ipv4Addr::new(lan[0], lan[1], lan[2], 31),
             host_name,
         };
-        let address = Ipv6Addr::from_octets(address);
+        let address = Ipv6Addr::from(address);
         Self {
             number,
             city,
@@ -145,7 +146,8 @@ impl Home {
             );
         }
         for page in &UNLISTED {
-            tell("name of a page", page.host.as_bytes());
+            tell("name of a page", &dns::labels(page.host));
+            tell("name of a page as text", page.host.as_bytes());
         }
         secrets
     }

@@ -148,7 +148,7 @@ impl Phone {
             mac,
             host_name,
             address: Ipv4Addr::new(a, b, c, 100 + slot * 7),
-            address_v6: Ipv6Addr::from_octets(v6),
+            address_v6: Ipv6Addr::from(v6),
         }
     }
 

@@ -67,10 +67,7 @@ pub fn repertoire(make: Make, regions: &[Region]) -> impl Iterator<Item = Contac
     ROWS.iter()
         .filter(move |row| {
             row.0 == make && (row.1 == World || regions.contains(&row.1))
-                || android
-                    && row.0 == Google
-                    && make != Google
-                    && row.1 == World
+                || android && row.0 == Google && make != Google && row.1 == World
         })
         .map(|row| row.2)
 }
@@ -90,12 +87,7 @@ pub const fn page(
 
 /// What people read at home. Nobody's business: none of these names may leave.
 pub const UNLISTED: [Contact; 8] = [
-    page(
-        "duckduckgo.com",
-        Ground::MicrosoftIreland,
-        Tls,
-        24_000,
-    ),
+    page("duckduckgo.com", Ground::MicrosoftIreland, Tls, 24_000),
     page(
         "links.duckduckgo.com",
         Ground::MicrosoftIreland,
@@ -114,12 +106,7 @@ pub const UNLISTED: [Contact; 8] = [
         Quic,
         30_000,
     ),
-    page(
-        "forum.quiet-illness.example",
-        Ground::Nowhere,
-        Tls,
-        16_000,
-    ),
+    page("forum.quiet-illness.example", Ground::Nowhere, Tls, 16_000),
     page(
         "login.village-bank.example",
         Ground::Nowhere,

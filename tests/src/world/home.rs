@@ -62,7 +62,11 @@ impl HomeAgent {
             chance: Box::new(SeededChance::new(0xa9e7 ^ u64::from(home.number))),
             waits: Box::new(NoWaits),
         };
-        Self { home, environment, state }
+        Self {
+            home,
+            environment,
+            state,
+        }
     }
 
     /// Agrees, names and allows every phone seen in `capture`, and turns sending on.
@@ -100,10 +104,13 @@ impl HomeAgent {
             invite: Some(invite.clone()),
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let replayed =
-            replay::replay(&mut self.environment, &request, &mut out, &mut err).await?;
+        let replayed = replay::replay(&mut self.environment, &request, &mut out, &mut err).await?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Reported { held: replayed.held, out: text(&out), err: text(&err) })
+        Ok(Reported {
+            held: replayed.held,
+            out: text(&out),
+            err: text(&err),
+        })
     }
 
     /// What `devices --format jsonl` says about a capture.
@@ -113,7 +120,13 @@ impl HomeAgent {
     pub fn devices(&mut self, capture: &Path) -> Result<Vec<Value>> {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let files = [capture.to_path_buf()];
-        devices::devices(&mut self.environment, &files, Format::Jsonl, &mut out, &mut err)?;
+        devices::devices(
+            &mut self.environment,
+            &files,
+            Format::Jsonl,
+            &mut out,
+            &mut err,
+        )?;
         let lines = std::str::from_utf8(&out)?.lines();
         lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
