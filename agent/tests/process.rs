@@ -54,13 +54,13 @@ fn subcommands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// Compares with the golden file; `PHONEHOME_GOLDEN=rewrite` writes it anew.
+/// Compares with the golden file; `UPDATE_GOLDEN=1` writes it anew.
 fn compare(text: &str) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help.txt");
-    if std::env::var_os("PHONEHOME_GOLDEN").is_some_and(|value| value == "rewrite") {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&golden, text).expect("the tree can be written");
     }
-    let agreed = fs::read_to_string(&golden).expect("PHONEHOME_GOLDEN=rewrite makes it");
+    let agreed = fs::read_to_string(&golden).expect("UPDATE_GOLDEN=1 makes it");
     assert!(
         agreed == text,
         "help differs from {}:\n{text}",

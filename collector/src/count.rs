@@ -184,8 +184,7 @@ fn note(did: &mut BTreeMap<(Vendor, Question), Did>, located: &Located) {
         entry.bytes_up = entry.bytes_up.saturating_add(contact.bytes_up);
     };
     note(Question::Endpoint(key.endpoint), PlaceStatus::Confident);
-    let is_own = key.endpoint.owner_vendor() == Some(key.vendor);
-    if !is_own || !key.endpoint.class().is_vendors_own() {
+    if !key.endpoint.is_own_of(key.vendor) {
         return;
     }
     let mut table = |question: fn(Column) -> Question, place: &Place| {

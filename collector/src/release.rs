@@ -78,7 +78,7 @@ pub enum Cell {
     Suppressed,
     /// No home with a phone of this vendor reported.
     NoData,
-    /// The question makes no sense here.
+    /// The question makes no sense here: the public list knows no endpoint of the vendor's own.
     NotApplicable,
 }
 

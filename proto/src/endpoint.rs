@@ -98,6 +98,12 @@ impl EndpointId {
         self.facts().owner_name
     }
 
+    /// Whether it is one of a vendor's own: contact with it says something about that vendor's phones.
+    #[must_use]
+    pub fn is_own_of(self, vendor: Vendor) -> bool {
+        self.owner_vendor() == Some(vendor) && self.class().is_vendors_own()
+    }
+
     /// Where its owner has its seat.
     #[must_use]
     pub fn owner_country(self) -> Country {

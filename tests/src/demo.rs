@@ -109,12 +109,22 @@ async fn turn(options: &Options, out: &mut (dyn Write + Send)) -> Result<World> 
 
     let releases = world.releases().await?;
     tell_world(&world, weeks.len(), progress.receipts(), out)?;
-    let question = Question {
-        subject: Subject::Matrix,
-        by: TableName::Server,
-        week: None,
-    };
-    query::run(&question, Source::Releases(&releases), Format::Table, out).await?;
+    let tables = [
+        (TableName::Server, "where the servers stand"),
+        (
+            TableName::Owner,
+            "where the owners of their domains are registered",
+        ),
+    ];
+    for (by, title) in tables {
+        writeln!(out, "\n{title}")?;
+        let question = Question {
+            subject: Subject::Matrix,
+            by,
+            week: None,
+        };
+        query::run(&question, Source::Releases(&releases), Format::Table, out).await?;
+    }
     publish(&world, &releases, &options.out, out).await?;
     Ok(world)
 }

@@ -1,6 +1,6 @@
 //! Golden files: what was agreed on stands in the tree, and a test compares.
 //!
-//! `PHONEHOME_GOLDEN=rewrite cargo test` writes them anew; the difference is then read and argued
+//! `UPDATE_GOLDEN=1 cargo test` writes them anew; the difference is then read and argued
 //! for like any other change.
 
 use std::path::{Path, PathBuf};
@@ -20,14 +20,14 @@ pub fn root() -> PathBuf {
 /// When they differ, or the file cannot be read.
 pub fn check(path: &str, actual: &[u8]) {
     let file = root().join(path);
-    if std::env::var_os("PHONEHOME_GOLDEN").is_some_and(|value| value == "rewrite") {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let folder = file.parent().expect("a golden file stands in a folder");
         std::fs::create_dir_all(folder).expect("the tree can be written");
         std::fs::write(&file, actual).expect("the tree can be written");
         return;
     }
     let golden = std::fs::read(&file)
-        .unwrap_or_else(|error| panic!("{path}: {error}; PHONEHOME_GOLDEN=rewrite makes it"));
+        .unwrap_or_else(|error| panic!("{path}: {error}; UPDATE_GOLDEN=1 makes it"));
     if golden != actual {
         let at = golden
             .iter()

@@ -267,7 +267,7 @@ impl Sheet {
         for (words, look) in [
             ("Too few homes to show anything", Look::Suppressed),
             ("No home with such a phone reported", Look::NoData),
-            ("Does not apply", Look::NotApplicable),
+            ("No endpoint of their own is listed", Look::NotApplicable),
         ] {
             let names = names(look);
             if !names.is_empty() {

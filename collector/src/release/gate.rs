@@ -112,6 +112,14 @@ fn matrix(counters: &Counters, rules: &GateRules, table: fn(Column) -> Question)
     let columns = columns(counters, table);
     let mut cells = Matrix::new();
     for vendor in Vendor::all() {
+        if !has_own_endpoints(vendor) {
+            cells.extend(
+                columns
+                    .iter()
+                    .map(|&at| ((vendor, at), Cell::NotApplicable)),
+            );
+            continue;
+        }
         let worst = worst_place(counters, vendor, &columns, table);
         for &column in &columns {
             let cell = world_cell(counters, rules, vendor, table(column), worst);
@@ -119,6 +127,12 @@ fn matrix(counters: &Counters, rules: &GateRules, table: fn(Column) -> Question)
         }
     }
     cells
+}
+
+/// Whether the public list knows any endpoint of the vendor's own. Of one without, a zero would say
+/// that its phones were asked and did nothing; the truth is that there was nothing to ask.
+fn has_own_endpoints(vendor: Vendor) -> bool {
+    EndpointId::all().any(|endpoint| endpoint.is_own_of(vendor))
 }
 
 fn endpoint_table(counters: &Counters, rules: &GateRules) -> BTreeMap<(Vendor, EndpointId), Cell> {

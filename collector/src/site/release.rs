@@ -43,7 +43,7 @@ pub(super) fn page(release: &Release, links: Links) -> String {
     ] {
         let lead = match name {
             TableName::Owner => {
-                "By the country in which the owner of the contacted domain has its seat."
+                "By the country in which the owner of the contacted domain is registered."
             }
             _ => "By the country in which the operator of the server's network is registered.",
         };
@@ -60,7 +60,7 @@ pub(super) fn page(release: &Release, links: Links) -> String {
     body.push_str(&all(
         release,
         TableName::Endpoints,
-        "By endpoint of the public list; the country is the seat of its owner.",
+        "By endpoint of the public list; the country is the one its owner is registered in.",
     ));
     body.push_str(text::READING);
     body.push_str(text::LIMITS);

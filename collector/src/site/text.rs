@@ -22,7 +22,7 @@ however many phones it has and however often they call.</p>
 <dt>Suppressed (sup.)</dt><dd>Too few homes or networks stand behind it to be shown without pointing at \
 somebody. It is not zero, and the cell holds no number anywhere, in no file.</dd>
 <dt>No data (–)</dt><dd>No home with such a phone reported.</dd>
-<dt>Does not apply (n/a)</dt><dd>The question makes no sense here.</dd>
+<dt>Does not apply (n/a)</dt><dd>The public list knows no endpoint of this vendor's own, so there is nothing to ask about.</dd>
 </dl>
 <p><b>share</b> lies midway between <b>x_low / n</b> (homes whose place is certain) and <b>x_high / n</b> \
 (homes with the country among the candidates); <b>share_low</b> and <b>share_high</b> are the 95 % limits \

@@ -185,7 +185,7 @@ pub struct LedgerRow {
 /// nobody fills the disk and a home always fits in memory when it is folded.
 pub const HOME_WEEK_BATCHES_MAX: u32 = 512;
 
-/// Homes in one answer of [`Store::homes`].
+/// Homes in one answer of `Store::homes`.
 pub const HOMES_PAGE_MAX: u32 = 1_024;
 
 // === impl Attempt ===

@@ -2,7 +2,7 @@
 //!
 //! Two threads own a connection each: one writes, one reads, so that folding a week never holds up
 //! an acknowledgement. Callers send them work and wait for the value; the bound of each queue is
-//! [`QUEUE_MAX`], and who finds it full waits. Every write is a transaction of its own, synchronous
+//! `QUEUE_MAX`, and who finds it full waits. Every write is a transaction of its own, synchronous
 //! to the disk before it returns (`synchronous = FULL`), and what is deleted is overwritten
 //! (`secure_delete`).
 

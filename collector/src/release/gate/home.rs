@@ -3,7 +3,7 @@
 
 use super::cell::{Answered, cell};
 use super::complement::complement;
-use super::{GateRules, columns, worst_place};
+use super::{GateRules, columns, has_own_endpoints, worst_place};
 use crate::count::{Answers, Counters, Question, Split, Tally};
 use crate::geo::Column;
 use crate::release::{Cell, PlaceStatus};
@@ -20,9 +20,13 @@ pub(super) fn table(
     let columns = columns(counters, Question::Server);
     let mut cells = BTreeMap::new();
     for vendor in Vendor::all() {
+        let everywhere = |cell| columns.iter().map(move |&at| ((vendor, at, None), cell));
+        if !has_own_endpoints(vendor) {
+            cells.extend(everywhere(Cell::NotApplicable));
+            continue;
+        }
         let Some(asked) = counters.asked(vendor) else {
-            let nobody = columns.iter().map(|&at| ((vendor, at, None), Cell::NoData));
-            cells.extend(nobody);
+            cells.extend(everywhere(Cell::NoData));
             continue;
         };
         let apart = countries_apart(asked, rules);

@@ -50,6 +50,29 @@ fn xiaomi(release: &Release, code: &str) -> Cell {
     release.server[&(vendor("xiaomi"), column(code))]
 }
 
+/// A zero would say that Google's phones were asked about endpoints that nobody has listed.
+#[test]
+fn a_vendor_without_endpoints_of_its_own_is_not_asked() {
+    let mut counters = Counters::default();
+    vote(&mut counters, 10, 4, &[(singapore(), CONFIDENT)]);
+    for network in 0..10 {
+        counters.vote(vendor("google"), Some(Asn(64_496 + network)), None, &[]);
+    }
+    let release = judge(&counters, &GateRules::default());
+    assert_eq!(
+        release.server[&(vendor("google"), column("SG"))],
+        Cell::NotApplicable
+    );
+    assert_eq!(
+        release.home[&(vendor("google"), column("SG"), None)],
+        Cell::NotApplicable
+    );
+    assert_eq!(
+        release.server[&(vendor("apple"), column("SG"))],
+        Cell::NoData
+    );
+}
+
 #[test]
 fn ten_homes_of_one_network_are_four() {
     for (networks, homes, is_shown) in [
