@@ -12,13 +12,14 @@
 //!   network; the rest is ciphertext under the week's key, which is not in the database.
 //! - **Bounded.** At most [`QUEUE_BYTES_MAX`] wait; who finds no room is told to come back.
 
+pub mod keys;
 pub mod week_key;
 
 use crate::geo::network::Origin;
 use crate::identity::Identity;
 use crate::store::{Appended, Attempt, Store, StoreError};
 use crate::verify::{Timeliness, VerifiedBatch};
-use crate::weeks::keys::{WeekKeyError, WeekKeys};
+use keys::{WeekKeyError, WeekKeys};
 use phonehome_proto::chance::{Chance, SharedChance};
 use phonehome_proto::id::Hash;
 use phonehome_proto::limits;

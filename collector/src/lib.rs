@@ -11,7 +11,8 @@
 //! enrich    Located        place, network, owner; one dated Atlas
 //! count     Counters       at most one per home; they add
 //! release   Release        gated, rounded, bounded, final
-//! api       JSON, CSV
+//! format    tables, CSV, JSON
+//! api       the same over HTTP
 //! publish   maps and files, signed
 //! ```
 
@@ -39,6 +40,8 @@ pub mod count;
 pub mod stats;
 
 pub mod release;
+
+pub mod format;
 
 pub mod api;
 pub mod map;

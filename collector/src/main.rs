@@ -2,8 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use phonehome_collector::config::Config;
+use phonehome_collector::format::table::TableName;
 use phonehome_collector::geo::atlas::Atlas;
-use phonehome_collector::publish::table::TableName;
 use phonehome_collector::query::{self, QueryError, Question, Source, Subject};
 use phonehome_collector::run::commands::{self, Found};
 use phonehome_collector::run::ground::{self, Ground};

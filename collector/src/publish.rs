@@ -13,24 +13,19 @@
 //!
 //! [`verify`] is the reader's half: it needs the folder and nothing else.
 
-pub mod csv;
 mod folder;
-pub mod json;
-pub mod table;
 mod verify;
-
-#[cfg(test)]
-pub(crate) mod fixture;
 
 pub use folder::{Outcome, PublishError, publish};
 pub use verify::{Origin, Refusal, Report, VerifiedRelease, VerifyError, verify};
 
+use crate::format::table::{Table, TableName};
+use crate::format::{csv, json};
 use crate::map::{self, View};
 use crate::release::Release;
 use crate::site;
 use phonehome_proto::id::{Hash, to_hex};
 use phonehome_proto::seal::{PayloadType, SigningKey, VerifyingKey};
-use table::{Table, TableName};
 
 /// A file of a release: its name in the folder, its bytes.
 pub type File = (String, Vec<u8>);

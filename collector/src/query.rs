@@ -14,9 +14,9 @@ pub(crate) use client::{Reply, exchange};
 pub use grid::{aligned, matrix};
 
 use crate::api::Problem;
+use crate::format::table::{Field, Table, TableName};
+use crate::format::{csv, json};
 use crate::map::words;
-use crate::publish::table::{Field, Table, TableName};
-use crate::publish::{csv, json};
 use crate::release::{Column, Release};
 use phonehome_proto::net::Country;
 use phonehome_proto::time::Week;

@@ -7,17 +7,16 @@
 //! destroyed, folding its journal gives the same counters, to the byte, however often.
 
 pub mod closing;
-pub mod keys;
 
+use crate::format::json;
 use crate::geo::atlas::Atlas;
 use crate::identity::Identity;
+use crate::journal::keys::{WeekKeyError, WeekKeys};
 use crate::metrics::{Counter, Metrics};
-use crate::publish::json;
 use crate::release::gate::{self, About, GateRules};
 use crate::release::{Release, ReleaseId};
 use crate::store::{ReleaseRow, Store, StoreError, WeekRow, WeekState};
 use closing::Closing;
-use keys::{WeekKeyError, WeekKeys};
 use phonehome_proto::limits;
 use phonehome_proto::time::{Timestamp, Week};
 use std::sync::Arc;

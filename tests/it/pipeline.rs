@@ -1,9 +1,9 @@
 //! Captures in, release out: a small world from end to end, held against the naive model.
 
 use anyhow::{Context, Result, ensure};
+use phonehome_collector::format::table::{Table, TableName};
+use phonehome_collector::format::{csv, json};
 use phonehome_collector::metrics::Counter;
-use phonehome_collector::publish::table::{Table, TableName};
-use phonehome_collector::publish::{csv, json};
 use phonehome_collector::release::{Cell, Column, Release};
 use phonehome_proto::limits;
 use phonehome_proto::manifest::Purpose;

@@ -1,7 +1,8 @@
 //! A published release: the same bytes every time, and not one of them can be changed unseen.
 
 use anyhow::{Context, Result, ensure};
-use phonehome_collector::publish::{self, Origin, VerifyError, json};
+use phonehome_collector::format::json;
+use phonehome_collector::publish::{self, Origin, VerifyError};
 use phonehome_collector::release::Release;
 use phonehome_proto::chance::SeededChance;
 use phonehome_proto::seal::SigningKey;

@@ -40,7 +40,14 @@ const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
     ("verify", &["registry"]),
     (
         "journal",
-        &["envelope", "geo", "identity", "store", "verify", "weeks"],
+        &[
+            "envelope",
+            "geo",
+            "identity",
+            "secret_file",
+            "store",
+            "verify",
+        ],
     ),
     (
         "intake",
@@ -53,17 +60,8 @@ const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
     (
         "weeks",
         &[
-            "count",
-            "enrich",
-            "fold",
-            "geo",
-            "identity",
-            "journal",
-            "metrics",
-            "publish",
-            "release",
-            "secret_file",
-            "store",
+            "count", "enrich", "fold", "format", "geo", "identity", "journal", "metrics",
+            "release", "store",
         ],
     ),
     ("fold", &["geo"]),
@@ -71,10 +69,11 @@ const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
     ("count", &["enrich", "fold", "geo"]),
     ("release", &["count", "geo", "map", "stats"]),
     ("map", &["release"]),
-    ("site", &["map", "publish", "release"]),
-    ("publish", &["map", "release", "site"]),
-    ("api", &["identity", "publish", "release", "site"]),
-    ("query", &["api", "map", "publish", "release"]),
+    ("format", &["map", "release"]),
+    ("site", &["format", "map", "release"]),
+    ("publish", &["format", "map", "release", "site"]),
+    ("api", &["format", "identity", "publish", "release", "site"]),
+    ("query", &["api", "format", "map", "release"]),
 ];
 
 /// The same for the nouns and the wire.
@@ -147,7 +146,7 @@ const PURE: &[(&str, &[&str])] = &[
     (
         "collector",
         &[
-            "verify", "fold", "enrich", "count", "release", "stats", "map",
+            "verify", "fold", "enrich", "count", "release", "stats", "format", "map",
         ],
     ),
 ];

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::config::Config;
+use phonehome_collector::format::json;
 use phonehome_collector::metrics::Counter;
-use phonehome_collector::publish::json;
 use phonehome_collector::weeks::{closes_at, destroyed_at};
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;

@@ -9,7 +9,7 @@ use crate::traffic::hello::{self, Hello};
 use crate::traffic::quic::{self, Side};
 use crate::traffic::recording::Recording;
 use crate::traffic::site::Carrier;
-use phonehome_collector::publish::json;
+use phonehome_collector::format::json;
 use phonehome_proto::chance::SeededChance;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::SigningKey;

@@ -1,6 +1,6 @@
 use super::*;
+use crate::format::fixture;
 use crate::identity::Identity;
-use crate::publish::fixture;
 use crate::query;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::seal::SigningKey;
@@ -401,17 +401,16 @@ fn rows_are_as_described() {
     let document: Value = serde_json::from_str(include_str!("openapi.json")).expect("JSON");
     let release = fixture::release();
     for (table, schema) in [
-        (crate::publish::table::TableName::Server, "MatrixRow"),
-        (crate::publish::table::TableName::Home, "HomeRow"),
-        (crate::publish::table::TableName::Endpoints, "EndpointRow"),
+        (crate::format::table::TableName::Server, "MatrixRow"),
+        (crate::format::table::TableName::Home, "HomeRow"),
+        (crate::format::table::TableName::Endpoints, "EndpointRow"),
     ] {
-        let table = crate::publish::table::Table::of(&release, table);
+        let table = crate::format::table::Table::of(&release, table);
         let keys = document["components"]["schemas"][schema]["properties"].as_object();
         let keys: BTreeSet<&str> = keys.expect("keys").keys().map(String::as_str).collect();
         assert_eq!(keys, table.columns.iter().copied().collect());
     }
-    let facts: Value =
-        serde_json::from_str(&crate::publish::json::of_meta(&release)).expect("JSON");
+    let facts: Value = serde_json::from_str(&crate::format::json::of_meta(&release)).expect("JSON");
     let facts: BTreeSet<&str> = facts
         .as_object()
         .expect("keys")

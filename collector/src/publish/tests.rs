@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::fixture;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;

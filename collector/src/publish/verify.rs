@@ -6,7 +6,8 @@
 //! by its sum, the list by its signature, the signature and the key because they have one spelling.
 //! What that cannot show is *who* holds the key: origin is unproven until the reader names the key.
 
-use super::{PUBLIC_KEY, SIGNATURE, SUMS, fingerprint, json};
+use super::{PUBLIC_KEY, SIGNATURE, SUMS, fingerprint};
+use crate::format::json;
 use crate::release::ReleaseId;
 use phonehome_proto::id::{Hash, from_hex, to_hex};
 use phonehome_proto::manifest::Purpose;

@@ -1,9 +1,9 @@
 //! Tables in plain text, for people at a terminal.
 
 use super::field;
+use crate::format::csv;
+use crate::format::table::{Field, Table};
 use crate::map::words;
-use crate::publish::csv;
-use crate::publish::table::{Field, Table};
 use phonehome_proto::vendor::Vendor;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::{Shelf, router};
+use crate::format::fixture;
 use crate::identity::Identity;
-use crate::publish::fixture;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::seal::SigningKey;
 use std::sync::Arc;

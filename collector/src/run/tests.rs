@@ -1,8 +1,8 @@
 mod bench;
 
 use super::*;
+use crate::format::table::TableName;
 use crate::intake::Refusal;
-use crate::publish::table::TableName;
 use crate::query::{self, Format, Question, Source, Subject};
 use crate::store::WeekState;
 use crate::verify::fixture::{key, monday, tuesday_noon, week};

@@ -1,9 +1,9 @@
 //! The page of one country, or of what stands for none.
 
 use super::{Links, layout, numbers, text};
+use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::words;
-use crate::publish::table::{Table, TableName};
 use crate::release::{Column, Release};
 
 /// Which vendors ship data there.

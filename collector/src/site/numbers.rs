@@ -4,12 +4,12 @@
 //! the rest, and the full sentence stands in the cell's title.
 
 use super::Links;
+use crate::format::csv;
+use crate::format::table::{Field, Table};
 use crate::map::borders;
 use crate::map::classes::Look;
 use crate::map::svg::text::escape;
 use crate::map::words;
-use crate::publish::csv;
-use crate::publish::table::{Field, Table};
 use crate::release::{Cell, Column, Matrix};
 use phonehome_proto::net::Country;
 use phonehome_proto::vendor::Vendor;

@@ -1,9 +1,9 @@
 //! The page of a release.
 
 use super::{Links, layout, numbers, text};
+use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::{self, View, words};
-use crate::publish::table::{Table, TableName};
 use crate::release::Release;
 
 /// Map first, then its twin in numbers, then everything else there is to say.

@@ -1,6 +1,6 @@
 use super::*;
+use crate::format::fixture;
 use crate::map::{self, View};
-use crate::publish::fixture;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::Country;
 

@@ -1,10 +1,10 @@
 //! The words that explain: how to read the numbers, what they do not say, where they come from.
 
 use super::Links;
+use crate::format::json;
+use crate::format::table::TableName;
 use crate::map::svg::text::escape;
 use crate::map::words;
-use crate::publish::json;
-use crate::publish::table::TableName;
 use crate::release::Release;
 use phonehome_proto::seal::PayloadType;
 

@@ -1,9 +1,9 @@
 //! The page of one vendor.
 
 use super::{Links, layout, numbers, release, text};
+use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::{self, View, words};
-use crate::publish::table::{Table, TableName};
 use crate::release::Release;
 use phonehome_proto::vendor::Vendor;
 

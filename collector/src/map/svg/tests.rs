@@ -1,6 +1,6 @@
 use super::*;
+use crate::format::fixture;
 use crate::map::svg;
-use crate::publish::fixture;
 use crate::release::{Cell, Column};
 use phonehome_proto::manifest::Purpose;
 use std::collections::BTreeMap;

@@ -207,7 +207,7 @@ fn text(text: &str) -> Field {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::fixture;
+    use crate::format::fixture;
 
     #[test]
     fn columns_are_the_contract() {

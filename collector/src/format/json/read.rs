@@ -1,6 +1,6 @@
 //! Reading a release back from its JSON.
 
-use crate::publish::table::{HOME_OTHER, TableName};
+use crate::format::table::{HOME_OTHER, TableName};
 use crate::release::{
     AtlasSource, BasisPoints, Cell, Column, Matrix, Numbers, PlaceStatus, Release,
 };
@@ -227,7 +227,7 @@ fn share(key: &'static str, value: Option<f64>) -> Result<BasisPoints, NotARelea
 mod tests {
     use super::super::to_json;
     use super::*;
-    use crate::publish::fixture;
+    use crate::format::fixture;
 
     #[test]
     fn a_release_comes_back_whole() {

@@ -130,8 +130,8 @@ fn push(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::fixture;
-    use crate::publish::table::TableName;
+    use crate::format::fixture;
+    use crate::format::table::TableName;
 
     #[test]
     fn rows_read_as_the_contract_says() {
