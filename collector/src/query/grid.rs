@@ -12,7 +12,7 @@ const LEGEND: &str =
     "~ imprecise, 0 none of them, sup suppressed by the gate, - no data, n/a does not apply\n";
 
 /// A matrix as vendors down and countries across, each cell a share in per cent or a short word.
-/// Vendors without any data stand in one line below.
+/// Vendors without any data, and those that cannot be asked, stand in a line each below.
 #[must_use]
 pub fn matrix(table: &Table) -> String {
     let mut columns = BTreeSet::new();
@@ -30,11 +30,19 @@ pub fn matrix(table: &Table) -> String {
             .1
             .insert(country, short(table, row));
     }
-    let silent = |cells: &BTreeMap<String, String>| cells.values().all(|cell| cell == "-");
-    let (empty, shown): (Vec<_>, Vec<_>) = rows.into_values().partition(|(_, cells)| silent(cells));
+    let is_all = |cells: &BTreeMap<String, String>, word| cells.values().all(|cell| cell == word);
     let mut lines = vec![vec!["vendor".to_owned()]];
     lines[0].extend(columns.iter().cloned());
-    for (name, cells) in shown {
+    let (mut silent, mut unasked) = (Vec::new(), Vec::new());
+    for (name, cells) in rows.into_values() {
+        if is_all(&cells, "-") {
+            silent.push(name);
+            continue;
+        }
+        if is_all(&cells, "n/a") {
+            unasked.push(name);
+            continue;
+        }
         let mut line = vec![name];
         line.extend(
             columns
@@ -44,9 +52,13 @@ pub fn matrix(table: &Table) -> String {
         lines.push(line);
     }
     let mut out = columns_of(&lines, 1);
-    if !empty.is_empty() {
-        let names: Vec<String> = empty.into_iter().map(|(name, _)| name).collect();
-        out.push_str(&format!("no data: {}\n", names.join(", ")));
+    for (words, names) in [
+        ("no data", silent),
+        ("no endpoint of their own is listed", unasked),
+    ] {
+        if !names.is_empty() {
+            out.push_str(&format!("{words}: {}\n", names.join(", ")));
+        }
     }
     out.push_str(LEGEND);
     out
