@@ -44,6 +44,10 @@ pub enum Counter {
     WeeksClosed,
     /// Journal rows left out of a fold because they did not open. Must stay zero.
     RowsUnreadable,
+    /// Contacts beyond what is kept of one home's week.
+    ContactsShed,
+    /// Refutations that found no room; they would only have narrowed places.
+    RefutationsShed,
     /// Releases that were made.
     ReleasesMade,
     /// Weeks that were destroyed.
@@ -70,6 +74,8 @@ impl Counter {
             Self::EnrolmentsDeferred,
             Self::WeeksClosed,
             Self::RowsUnreadable,
+            Self::ContactsShed,
+            Self::RefutationsShed,
             Self::ReleasesMade,
             Self::WeeksDestroyed,
         ];
@@ -102,6 +108,8 @@ impl Counter {
             Self::EnrolmentsDeferred => plain("enrolments_deferred"),
             Self::WeeksClosed => plain("weeks_closed"),
             Self::RowsUnreadable => plain("rows_unreadable"),
+            Self::ContactsShed => plain("contacts_shed"),
+            Self::RefutationsShed => plain("refutations_shed"),
             Self::ReleasesMade => plain("releases_made"),
             Self::WeeksDestroyed => plain("weeks_destroyed"),
         }

@@ -48,6 +48,8 @@ impl Closing<'_> {
         for (part, _) in surveys {
             survey.add(part);
         }
+        self.metrics
+            .add(Counter::RefutationsShed, shed(survey.shed_refutations()));
         let places = survey.settle();
         let start = (Counters::default(), places);
         let counted = self.each_slice(slices, start, |(counters, places), home| {
@@ -58,6 +60,8 @@ impl Closing<'_> {
             all.add(counters);
             self.metrics.add(Counter::RowsUnreadable, unreadable);
         }
+        self.metrics
+            .add(Counter::ContactsShed, shed(all.shed_contacts()));
         Ok(all)
     }
 
@@ -132,6 +136,11 @@ impl Closing<'_> {
         let (sealed, _) = self.key.open(row)?;
         decode::batch(&sealed.payload).ok()
     }
+}
+
+/// A count of what was shed, as counters take it.
+fn shed(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 /// What is in memory of the home that is being read; at most
