@@ -1,4 +1,4 @@
-//! Capture: where frames come from.
+//! Capture: where frames and counters come from.
 //!
 //! Takes a source, gives [`Event`]s one at a time, each borrowing from the source until the next is
 //! asked for: a [`Frame`] is never owned, so it can never be kept. What a source could not give is
@@ -7,21 +7,42 @@
 //! Promises: memory stays within the source's fixed buffer whatever the input says; arbitrary bytes
 //! give events, never a panic; after [`Event::End`] nothing but `End` follows.
 
+pub mod clock;
+pub mod connection;
+pub mod conntrack;
 pub mod file;
+pub mod filter;
+pub mod lan;
 mod link_type;
+pub mod live;
+pub mod ring;
 
+pub use connection::{ConnectionKey, ConnectionStatus, Counted, Counters, Moment, Path};
 pub use link_type::LinkType;
 
 use crate::tally::{Tally, reasons};
 use phonehome_proto::time::Timestamp;
 use std::io;
+use std::time::Duration;
 use thiserror::Error;
+
+/// Whatever gives events: a file, a router's interfaces, or what a test has written down.
+pub trait Source {
+    /// The next event. A live source waits for one as long as `patience` says and then gives
+    /// [`Event::Idle`]; a file never waits.
+    fn next(&mut self, patience: Duration) -> Event<'_>;
+}
 
 /// What a source has to say next.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A frame was seen.
     Frame(Frame<'a>),
+    /// The kernel's connection table has this to say of one connection.
+    Counters(Counters),
+    /// A whole reading of the connection table is over: a connection known before that it did not
+    /// show is gone, and what it counted last was not seen.
+    Swept,
     /// At least `count` frames are missing here.
     Lost {
         /// How many, as far as can be told.
@@ -29,6 +50,8 @@ pub enum Event<'a> {
         /// For what reason.
         why: Lost,
     },
+    /// Nothing was seen for as long as one was willing to wait.
+    Idle,
     /// There is no more.
     End,
 }
@@ -60,6 +83,16 @@ reasons! {
         UnknownInterface = "unknown_interface",
         /// The file could not be read on.
         ReadFailed = "read_failed",
+        /// The kernel dropped frames, because the ring was full.
+        RingFull = "ring_full",
+        /// The kernel dropped connection events, because the socket's buffer was full: one count for
+        /// each time it said so, since nobody knows how many.
+        CounterEvents = "counter_events",
+        /// A message of the kernel about a connection could not be read.
+        CounterUnreadable = "counter_unreadable",
+        /// An interface went away, and with it whatever passed it until it was back: one count for
+        /// each time.
+        InterfaceGone = "interface_gone",
     }
 }
 

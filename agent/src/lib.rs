@@ -4,7 +4,7 @@
 //! nothing downstream can hold a value that skipped a step. `run` alone sees every stage.
 //!
 //! ```text
-//! capture   Frame         a capture file, block by block
+//! capture   Frame         a capture file, the rings of a router's networks, the kernel's counters
 //! packet    Packet        headers read; payload is borrowed and dies with the frame
 //! name      ServerName    TLS, QUIC, HTTP hellos put together and read
 //! flow      Flow          bounded table of conversations, with DNS answers per client
@@ -39,7 +39,9 @@ pub mod seal;
 pub mod spool;
 pub mod uplink;
 
+pub mod config;
 pub mod consent;
+pub mod sandbox;
 pub mod state;
 
 pub mod run;

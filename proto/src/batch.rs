@@ -84,6 +84,12 @@ pub enum Loss {
     ShedObservations,
     /// Sealed batches dropped from a full spool.
     DroppedBatches,
+    /// Times that the kernel could not tell all about connections, so that volumes may be too low.
+    CounterGaps,
+    /// Conversations of a time when the clock was not set, which no day could be given.
+    UndatedFlows,
+    /// Times that an interface of the home was away.
+    InterfaceGaps,
 }
 
 /// Why something cannot be a batch.
@@ -207,13 +213,16 @@ impl Source {
 
 impl Loss {
     /// Every loss, in wire order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::CapturePackets,
         Self::UnreadablePackets,
         Self::ShedFlows,
         Self::ShedDevices,
         Self::ShedObservations,
         Self::DroppedBatches,
+        Self::CounterGaps,
+        Self::UndatedFlows,
+        Self::InterfaceGaps,
     ];
 
     /// The word in previews, status and counters.
@@ -226,6 +235,9 @@ impl Loss {
             Self::ShedDevices => "shed_devices",
             Self::ShedObservations => "shed_observations",
             Self::DroppedBatches => "dropped_batches",
+            Self::CounterGaps => "counter_gaps",
+            Self::UndatedFlows => "undated_flows",
+            Self::InterfaceGaps => "interface_gaps",
         }
     }
 }

@@ -258,6 +258,9 @@ fn coverage(message: &v1::Coverage) -> Option<Coverage> {
             v1::Loss::ShedDevices => Loss::ShedDevices,
             v1::Loss::ShedObservations => Loss::ShedObservations,
             v1::Loss::DroppedBatches => Loss::DroppedBatches,
+            v1::Loss::CounterGaps => Loss::CounterGaps,
+            v1::Loss::UndatedFlows => Loss::UndatedFlows,
+            v1::Loss::InterfaceGaps => Loss::InterfaceGaps,
             v1::Loss::Unspecified => return None,
         };
         losses.insert(loss, Magnitude::from_number(row.magnitude)?);

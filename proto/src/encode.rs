@@ -226,6 +226,9 @@ fn loss_number(loss: Loss) -> i32 {
         Loss::ShedDevices => v1::Loss::ShedDevices,
         Loss::ShedObservations => v1::Loss::ShedObservations,
         Loss::DroppedBatches => v1::Loss::DroppedBatches,
+        Loss::CounterGaps => v1::Loss::CounterGaps,
+        Loss::UndatedFlows => v1::Loss::UndatedFlows,
+        Loss::InterfaceGaps => v1::Loss::InterfaceGaps,
     }
     .into()
 }

@@ -38,6 +38,9 @@ fn the_agent_names_every_synthetic_connection() -> Result<()> {
             match source.next() {
                 Event::Frame(frame) => read(&frame, &mut packets, &mut table),
                 Event::Lost { why, .. } => anyhow::bail!("a frame was lost: {why:?}"),
+                Event::Counters(_) | Event::Swept | Event::Idle => {
+                    anyhow::bail!("a file has neither counters nor patience")
+                }
                 Event::End => break,
             }
             flows.extend(std::iter::from_fn(|| table.poll_expired()));

@@ -51,6 +51,9 @@ pub fn capture_file(bytes: &[u8]) {
                 frames += 1;
             }
             Event::Lost { count, .. } => lost += count,
+            Event::Counters(_) | Event::Swept | Event::Idle => {
+                panic!("a file has neither counters nor patience")
+            }
             Event::End => break,
         }
         let records_max = u64::try_from(bytes.len()).expect("a length");

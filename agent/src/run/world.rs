@@ -94,6 +94,7 @@ pub fn read(
             }
             // The source counts them itself.
             Event::Lost { .. } => {}
+            Event::Counters(_) | Event::Swept | Event::Idle => {}
             Event::End => break,
         }
     }

@@ -25,6 +25,9 @@ fn read(file: &[u8]) -> Result<Given, CaptureError> {
                 assert_eq!(count, 1);
                 given.lost.push(why);
             }
+            Event::Counters(_) | Event::Swept | Event::Idle => {
+                panic!("a file has neither counters nor patience")
+            }
             Event::End => break,
         }
     }

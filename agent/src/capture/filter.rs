@@ -1,0 +1,1 @@
+//! The classic BPF program that lets through only what names or times a connection.

@@ -1,0 +1,1 @@
+//! A router's live source: the rings of its networks and the connection table, as one.

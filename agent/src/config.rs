@@ -1,0 +1,1 @@
+//! The daemon's configuration: TOML as written -> [`Config`], valid by existing.

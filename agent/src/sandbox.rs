@@ -1,0 +1,1 @@
+//! Privileges, given up for good before the first packet is parsed.
