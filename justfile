@@ -14,6 +14,10 @@ demo *args:
 fuzz target seconds="60":
     cd tests && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
 
+# What the agent costs, beside its limits: just bench, or just bench inspect, just bench memory.
+bench *parts:
+    cargo bench -p phonehome-tests -- {{parts}}
+
 # Rewrites the golden files and shows what changed.
 golden:
     UPDATE_GOLDEN=1 cargo test --workspace

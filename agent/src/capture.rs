@@ -15,9 +15,12 @@ pub mod filter;
 pub mod lan;
 mod link_type;
 pub mod live;
+pub mod netlink;
 pub mod ring;
 
-pub use connection::{ConnectionKey, ConnectionStatus, Counted, Counters, Moment, Path};
+pub use connection::{
+    ConnectionKey, ConnectionStatus, Counted, Counters, LanView, Moment, Offload, Path, Way,
+};
 pub use link_type::LinkType;
 
 use crate::tally::{Tally, reasons};

@@ -3,17 +3,19 @@
 //! Names, flags and output fields are a contract. [`command`] gives the definition, from which help
 //! is made; [`Arguments::run`] calls the one function of `run` that does the work.
 
+use crate::config::{self, Config};
 use crate::device::DeviceTag;
 use crate::run::inspect::{Format as Rows, Inspect};
 use crate::run::status::Format as Document;
+use crate::run::watch::Stop;
 use crate::run::{self, Environment, Failure, household, replay::Replay};
 use crate::state::DeviceName;
 use crate::uplink::CollectorUrl;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::vendor::Vendor;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
 
 /// Watches which servers the phones of a home contact, and reports a signed daily summary to a
 /// collector - if the household wants it to.
@@ -38,12 +40,14 @@ enum Command {
     Inspect(InspectArguments),
     /// Show who is on the network in a capture, and how that is known
     Devices(DevicesArguments),
+    /// Answer a few questions, and the agent is set up; run it again to go on
+    Setup,
     /// Join the collector that gave you this invite
     Enrol {
         /// The invite, phonehome://HOST:PORT/#KEY.TOKEN
         invite: Invite,
     },
-    /// Read the consent text, or agree to it
+    /// Read the consent text, agree to it, or take it back
     #[command(subcommand)]
     Consent(ConsentCommand),
     /// Decide which devices of the household are observed
@@ -54,7 +58,7 @@ enum Command {
         /// Whether batches are sent
         switch: Switch,
     },
-    /// Show the key this home is known by
+    /// Show or replace the key this home is known by
     #[command(subcommand)]
     Key(KeyCommand),
     /// Show exactly what would be sent: of capture files, or of what waits in the spool
@@ -63,6 +67,15 @@ enum Command {
     ///
     /// Every gate must be open. A file replayed twice is reported twice.
     Replay(ReplayArguments),
+    /// Watch this router's networks, and send a signed batch a day: the daemon
+    ///
+    /// Opens no socket before the household has agreed, and gives up every privilege before it reads
+    /// the first packet. Ends with SIGTERM or SIGINT, or when the consent is withdrawn.
+    Run {
+        /// The configuration; deploy/agent.toml shows every key
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Show where this home stands
     Status {
         /// How it is written
@@ -130,6 +143,15 @@ enum ConsentCommand {
     },
     /// Show the consent text, and whether you agreed to it
     Show,
+    /// Take the consent back: nothing is observed or sent any more, and the collector forgets this home
+    ///
+    /// Deletes keys, decisions and waiting batches, and keeps the collector's signed receipt. Without a
+    /// way to the collector it waits; repeat the command.
+    Withdraw {
+        /// Where the collector is now, if it has moved, https://HOST:PORT
+        #[arg(long, value_name = "URL")]
+        collector: Option<CollectorUrl>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -158,6 +180,12 @@ enum DeviceCommand {
 enum KeyCommand {
     /// Print the public key, 64 hexadecimal digits
     Show,
+    /// Have the collector know this home by a new key; what it has reported stays
+    Rotate {
+        /// Where the collector is now, if it has moved, https://HOST:PORT
+        #[arg(long, value_name = "URL")]
+        collector: Option<CollectorUrl>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -185,13 +213,27 @@ pub fn command() -> clap::Command {
 }
 
 impl Arguments {
-    /// Does what was asked.
+    /// The configuration that counts: the one given to `run`, else, unless a state folder is given,
+    /// the one in its usual place, if there is one.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is none.
+    pub fn config(&self) -> Result<Option<Config>, Failure> {
+        Ok(match (&self.command, &self.state) {
+            (Command::Run { config }, _) => Some(Config::load(config)?),
+            (_, Some(_)) => None,
+            (_, None) => Config::load_if_there(Path::new(config::PLACE))?,
+        })
+    }
+
+    /// Does what was asked; `config` is what [`Arguments::config`] gave.
     ///
     /// # Errors
     /// [`Failure`].
     pub async fn run(
         self,
         environment: &mut Environment,
+        config: Option<&Config>,
         out: &mut (dyn Write + Send),
         err: &mut (dyn Write + Send),
     ) -> Result<(), Failure> {
@@ -213,6 +255,10 @@ impl Arguments {
             Command::Devices(DevicesArguments { files, format }) => {
                 run::devices::devices(environment, &files, format.into(), out, err)
             }
+            Command::Setup => {
+                let mut input = BufReader::new(io::stdin());
+                run::setup::setup(environment, &mut input, out, err).await
+            }
             Command::Enrol { invite } => {
                 run::enrol::enrol(environment, &invite, None, out, err).await
             }
@@ -220,6 +266,9 @@ impl Arguments {
                 household::consent_grant(environment, yes, out)
             }
             Command::Consent(ConsentCommand::Show) => household::consent_show(environment, out),
+            Command::Consent(ConsentCommand::Withdraw { collector }) => {
+                run::withdraw::withdraw(environment, collector, out).await
+            }
             Command::Device(DeviceCommand::List) => household::device_list(environment, out, err),
             Command::Device(DeviceCommand::Allow { tag, name, vendor }) => {
                 household::device_allow(environment, tag, name, vendor, out)
@@ -231,6 +280,9 @@ impl Arguments {
                 household::send(environment, matches!(switch, Switch::On), out)
             }
             Command::Key(KeyCommand::Show) => household::key_show(environment, out),
+            Command::Key(KeyCommand::Rotate { collector }) => {
+                run::rotate::rotate(environment, collector, out).await
+            }
             Command::Preview(PreviewArguments { files, format }) => {
                 run::preview::preview(environment, &files, format.into(), out, err)
             }
@@ -247,6 +299,11 @@ impl Arguments {
                 run::replay::replay(environment, &request, out, err)
                     .await
                     .map(drop)
+            }
+            Command::Run { .. } => {
+                let config = config.expect("run has one");
+                let mut stop = Stop::on_signals()?;
+                run::watch::run(environment, config, &mut stop, err).await
             }
             Command::Status { format } => run::status::status(environment, format.into(), out),
         }
@@ -298,6 +355,7 @@ mod tests {
         for line in [
             "inspect a.pcap b.pcapng --all --format jsonl --geo c.mmdb",
             "devices a.pcap --format jsonl --state s",
+            "setup",
             &format!("enrol {invite}"),
             "consent grant",
             "consent grant --yes",
@@ -308,6 +366,8 @@ mod tests {
             "send on",
             "--state s send off",
             "key show",
+            "key rotate",
+            "consent withdraw --collector https://c.example:1",
             "preview",
             "preview a.pcap --format json",
             &replay,

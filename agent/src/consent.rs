@@ -9,9 +9,10 @@ mod gates;
 
 pub use gates::{Gates, MaySend, Shut};
 
+use crate::seal::OurKeys;
 use phonehome_proto::consent::{Consent, ConsentScope};
 use phonehome_proto::id::Hash;
-use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey, VerifyingKey};
+use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
 use phonehome_proto::time::Timestamp;
 use phonehome_proto::{decode, encode};
 use thiserror::Error;
@@ -32,7 +33,7 @@ pub enum NotGiven {
     /// It was given to another text.
     #[error("the consent was given to an earlier text")]
     OtherText,
-    /// This home's key did not sign it, or it cannot be read.
+    /// None of this home's keys signed it, or it cannot be read.
     #[error("the consent record is not signed with this home's key")]
     NotOurs,
 }
@@ -55,13 +56,14 @@ pub fn text_hash() -> Hash {
 }
 
 impl Given {
-    /// The consent a record holds, if it is in force for the home with this key.
+    /// The consent a record holds, if it is in force for the home with these keys. One that was
+    /// signed with a key the home has replaced since is in force: it was the same household.
     ///
     /// # Errors
     /// [`NotGiven`].
-    pub fn verify(record: &SealedBatch, home: &VerifyingKey) -> Result<Self, NotGiven> {
-        let payload = record
-            .open(PayloadType::Consent, home)
+    pub fn verify(record: &SealedBatch, home: &OurKeys) -> Result<Self, NotGiven> {
+        let payload = home
+            .open(record, PayloadType::Consent)
             .map_err(|_| NotGiven::NotOurs)?;
         let consent = decode::consent(payload).map_err(|_| NotGiven::NotOurs)?;
         if consent.text_hash != text_hash() {
@@ -94,19 +96,20 @@ mod tests {
     fn a_consent_binds_text_time_and_key() {
         let key = SigningKey::from_seed(&[1; 32]);
         let record = grant(Timestamp::from_nanos(1_700_000_000_999_999_999), &key);
-        let given = Given::verify(&record, &key.public()).expect("just given");
+        let given = Given::verify(&record, &key.public().into()).expect("just given");
         assert_eq!(given.consent().given_at.seconds(), 1_700_000_000);
         assert_eq!(given.hash(), Hash::of(&record.payload));
 
         let other = SigningKey::from_seed(&[2; 32]).public();
-        assert_eq!(Given::verify(&record, &other), Err(NotGiven::NotOurs));
+        let theirs = Given::verify(&record, &other.into());
+        assert_eq!(theirs, Err(NotGiven::NotOurs));
         let older = Consent {
             text_hash: Hash::of(b"an earlier text"),
             ..*given.consent()
         };
         let older = SealedBatch::seal(PayloadType::Consent, encode::consent(&older), &key);
         assert_eq!(
-            Given::verify(&older, &key.public()),
+            Given::verify(&older, &key.public().into()),
             Err(NotGiven::OtherText)
         );
     }

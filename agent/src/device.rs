@@ -14,26 +14,34 @@
 //!    the home forwards them, is [`Verdict::is_phone`] = false, and nobody beyond it is taken for it.
 //! 4. Memory is bounded by [`DEVICES_MAX`], [`BINDINGS_MAX`] and [`DAYS_MAX`]; what does not fit is
 //!    counted as [`Shed`].
+//! 5. A table that lives for months forgets: [`DeviceTable::forget_before`] drops older days, and with
+//!    all it knows of it a device that nothing was seen of since. Whoever comes back after that is
+//!    known by the same tag, and his make is learnt anew.
 
+mod bindings;
 mod forwards;
+mod presence;
 mod tag;
 
 pub use tag::{DeviceTag, NotATag};
 
 use crate::evidence::{Evidence, Verdict};
+use crate::hash::SeededState;
 use crate::packet::dhcp::MessageKind;
 use crate::packet::{MacAddr, Packet, Segment};
 use crate::tally::{Tally, reasons};
+use bindings::{Bindings, Place};
 use forwards::Forwards;
 use phonehome_proto::census::Basis;
 use phonehome_proto::net::Scope;
-use phonehome_proto::time::Day;
+use phonehome_proto::time::{Day, Timestamp};
 use phonehome_proto::vendor::Vendor;
-use std::collections::{BTreeMap, BTreeSet};
+use presence::Presence;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use tag::Tagger;
 
-/// A device of one table.
+/// A device of one table, until the table forgets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(u16);
 
@@ -66,8 +74,8 @@ reasons! {
     pub enum Shed {
         /// A packet of a device that was not taken up, because the table was full.
         DeviceRefused = "device_refused",
-        /// An address that was not remembered, because there were too many.
-        BindingRefused = "binding_refused",
+        /// An address was forgotten early, because there were too many.
+        BindingEvicted = "binding_evicted",
         /// A day on which a device was present that was not remembered.
         DayRefused = "day_refused",
     }
@@ -76,12 +84,25 @@ reasons! {
 /// Everyone on the home's side of one network.
 pub struct DeviceTable {
     tagger: Tagger,
-    devices: Vec<Device>,
-    by_mac: BTreeMap<MacAddr, DeviceId>,
-    /// Who has an address now, per VLAN.
-    by_address: BTreeMap<(Option<u16>, IpAddr), DeviceId>,
+    /// By number; a place that was forgotten is free.
+    devices: Vec<Option<Device>>,
+    free: Vec<DeviceId>,
+    by_mac: HashMap<MacAddr, DeviceId, SeededState>,
+    bindings: Bindings,
     declared: BTreeMap<DeviceTag, Vendor>,
+    forgotten: u64,
     shed: Tally<Shed>,
+}
+
+/// When and as what a device was seen, for the household to decide about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// The device as its holder may see it.
+    pub row: DeviceRow,
+    /// The UTC days on which it was seen to send something of its own, in order.
+    pub days: Vec<Day>,
+    /// When it was last heard of.
+    pub last_seen: Timestamp,
 }
 
 struct Device {
@@ -89,13 +110,15 @@ struct Device {
     mac: Option<MacAddr>,
     evidence: Evidence,
     forwards: Forwards,
-    days: BTreeSet<Day>,
+    presence: Presence,
+    last: Timestamp,
 }
 
 /// Devices of one table. A home has dozens; a further one is refused.
 pub const DEVICES_MAX: usize = 1_024;
 
-/// Addresses of one table: a phone has one IPv4 address and a handful of IPv6 ones at a time.
+/// Addresses of one table: a phone has one IPv4 address and a handful of IPv6 ones at a time. Past it,
+/// those silent for longest go.
 pub const BINDINGS_MAX: usize = 8_192;
 
 /// Days remembered of a device; a further one is refused.
@@ -107,12 +130,16 @@ impl DeviceTable {
     /// An empty table whose tags are made under this secret.
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
+        let tagger = Tagger::new(secret);
+        let state = SeededState::new(tagger.seed());
         Self {
-            tagger: Tagger::new(secret),
+            tagger,
             devices: Vec::new(),
-            by_mac: BTreeMap::new(),
-            by_address: BTreeMap::new(),
+            free: Vec::new(),
+            by_mac: HashMap::with_hasher(state),
+            bindings: Bindings::new(state),
             declared: BTreeMap::new(),
+            forgotten: 0,
             shed: Tally::new(),
         }
     }
@@ -122,6 +149,11 @@ impl DeviceTable {
         self.declared.insert(tag, vendor);
     }
 
+    /// The holders say anew whose phones they are: what was declared before is void.
+    pub fn redeclare(&mut self, declared: impl IntoIterator<Item = (DeviceTag, Vendor)>) {
+        self.declared = declared.into_iter().collect();
+    }
+
     /// Learns from a packet. Gives the device that sent it, if one of the home's did.
     pub fn handle_packet(&mut self, packet: &Packet<'_>) -> Option<DeviceId> {
         self.handle_dhcp(packet);
@@ -129,20 +161,24 @@ impl DeviceTable {
         let lives_here = may_live_here(packet, scope);
         let vlan = packet.link.vlan;
         let id = match packet.link.source.filter(|mac| mac.is_station()) {
-            Some(mac) => self.take_up_mac(mac)?,
-            None if lives_here => self.take_up_address(vlan, packet.source)?,
+            Some(mac) => self.take_up_mac(mac, packet.time)?,
+            None if lives_here => self.take_up_address(vlan, packet.source, packet.time)?,
             None => return None,
         };
-        let forwards = &mut self.device_mut(id).forwards;
+        let device = self.device_mut(id);
+        let forwards = &mut device.forwards;
         forwards.handle_sender(packet.source, scope, packet.destination);
         if !lives_here || forwards.is_router() && scope != Scope::Private {
             return None;
         }
-        self.note_presence(id, packet);
+        let has_room = device.presence.note(packet.time);
         // A device without an address yet is asking for one.
         if !packet.source.is_unspecified() {
-            self.bind(vlan, packet.source, id);
-            self.device_mut(id).evidence.handle_packet(packet);
+            device.evidence.handle_packet(packet);
+            self.bind(vlan, packet.source, id, packet.time);
+        }
+        if !has_room {
+            self.shed.add(Shed::DayRefused, 1);
         }
         Some(id)
     }
@@ -167,7 +203,7 @@ impl DeviceTable {
             .and_then(|mac| self.by_mac.get(&mac).copied())
             .filter(|id| !self.device(*id).forwards.is_router());
         by_mac.or_else(|| {
-            let id = self.by_address.get(&(vlan, address)).copied()?;
+            let id = self.bindings.holder(Place { vlan, address })?;
             let is_beyond =
                 self.device(id).forwards.is_router() && Scope::of(address) != Scope::Private;
             (!is_beyond).then_some(id)
@@ -201,12 +237,59 @@ impl DeviceTable {
 
     /// The UTC days on which a device was seen to send something of its own.
     pub fn days(&self, id: DeviceId) -> impl Iterator<Item = Day> + '_ {
-        self.device(id).days.iter().copied()
+        self.device(id).presence.days()
     }
 
     /// Every device on the home's side, routers too, in the order they appeared.
     pub fn ids(&self) -> impl Iterator<Item = DeviceId> + '_ {
-        (0..).map(DeviceId).zip(&self.devices).map(|(id, _)| id)
+        (0..)
+            .map(DeviceId)
+            .zip(&self.devices)
+            .filter_map(|(id, device)| device.as_ref().map(|_| id))
+    }
+
+    /// When and as what every device was seen.
+    pub fn sightings(&self) -> impl Iterator<Item = Sighting> + '_ {
+        self.ids().map(|id| Sighting {
+            row: self.row(id),
+            days: self.days(id).collect(),
+            last_seen: self.device(id).last,
+        })
+    }
+
+    /// Drops the days before this one, and the devices that nothing was seen of since it began. Their
+    /// ids mean nothing any more, and may come to mean others.
+    pub fn forget_before(&mut self, day: Day) {
+        for (slot, number) in self.devices.iter_mut().zip(0..) {
+            let Some(device) = slot else { continue };
+            if device.last < day.start() {
+                *slot = None;
+                self.free.push(DeviceId(number));
+                self.forgotten += 1;
+            } else {
+                device.presence.forget_before(day);
+            }
+        }
+        let is_known = |id: DeviceId| self.devices[usize::from(id.0)].is_some();
+        self.by_mac.retain(|_, id| is_known(*id));
+        self.bindings.retain(is_known);
+    }
+
+    /// The clock was wrong by so much: moves everything that was dated by it.
+    pub fn redate(&mut self, delta_nanos: i64) {
+        let moved =
+            |time: Timestamp| Timestamp::from_nanos(time.nanos().saturating_add(delta_nanos));
+        for device in self.devices.iter_mut().flatten() {
+            device.last = moved(device.last);
+            device.presence.redate(moved);
+        }
+        self.bindings.redate(moved);
+    }
+
+    /// How many devices were forgotten in their time.
+    #[must_use]
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// A device as its holder may see it.
@@ -237,81 +320,96 @@ impl DeviceTable {
         let Some(mac) = message.client.filter(|mac| mac.is_station()) else {
             return;
         };
-        let Some(id) = self.take_up_mac(mac) else {
+        let Some(id) = self.take_up_mac(mac, packet.time) else {
             return;
         };
         let has_address = message.kind == Some(MessageKind::Ack) || message.is_from_client();
         if has_address && !message.address.is_unspecified() {
-            self.bind(packet.link.vlan, message.address.into(), id);
+            let address = message.address.into();
+            self.bind(packet.link.vlan, address, id, packet.time);
         }
         self.device_mut(id).evidence.handle_dhcp(&message);
     }
 
-    fn take_up_mac(&mut self, mac: MacAddr) -> Option<DeviceId> {
-        if let Some(id) = self.by_mac.get(&mac) {
-            return Some(*id);
+    fn take_up_mac(&mut self, mac: MacAddr, now: Timestamp) -> Option<DeviceId> {
+        if let Some(&id) = self.by_mac.get(&mac) {
+            self.note_last(id, now);
+            return Some(id);
         }
         let tag = self.tagger.of_mac(mac);
-        let id = self.take_up(tag, Some(mac))?;
+        let id = self.take_up(tag, Some(mac), now)?;
         self.by_mac.insert(mac, id);
         Some(id)
     }
 
-    fn take_up_address(&mut self, vlan: Option<u16>, address: IpAddr) -> Option<DeviceId> {
-        if let Some(id) = self.by_address.get(&(vlan, address)) {
-            return Some(*id);
+    fn take_up_address(
+        &mut self,
+        vlan: Option<u16>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Option<DeviceId> {
+        if let Some(id) = self.bindings.holder(Place { vlan, address }) {
+            self.note_last(id, now);
+            return Some(id);
         }
-        if address.is_unspecified() || self.by_address.len() >= BINDINGS_MAX {
+        if address.is_unspecified() {
             return None;
         }
         let tag = self.tagger.of_address(vlan, address);
-        let id = self.take_up(tag, None)?;
-        self.by_address.insert((vlan, address), id);
+        let id = self.take_up(tag, None, now)?;
+        self.bind(vlan, address, id, now);
         Some(id)
     }
 
-    fn take_up(&mut self, tag: DeviceTag, mac: Option<MacAddr>) -> Option<DeviceId> {
+    fn take_up(
+        &mut self,
+        tag: DeviceTag,
+        mac: Option<MacAddr>,
+        now: Timestamp,
+    ) -> Option<DeviceId> {
+        let device = Device {
+            tag,
+            mac,
+            evidence: mac.map(Evidence::of_mac).unwrap_or_default(),
+            forwards: Forwards::default(),
+            presence: Presence::default(),
+            last: now,
+        };
+        if let Some(id) = self.free.pop() {
+            self.devices[usize::from(id.0)] = Some(device);
+            return Some(id);
+        }
         if self.devices.len() >= DEVICES_MAX {
             self.shed.add(Shed::DeviceRefused, 1);
             return None;
         }
         let id = DeviceId(u16::try_from(self.devices.len()).expect("DEVICES_MAX is below"));
-        let evidence = mac.map(Evidence::of_mac).unwrap_or_default();
-        self.devices.push(Device {
-            tag,
-            mac,
-            evidence,
-            forwards: Forwards::default(),
-            days: BTreeSet::new(),
-        });
+        self.devices.push(Some(device));
         Some(id)
     }
 
-    fn bind(&mut self, vlan: Option<u16>, address: IpAddr, id: DeviceId) {
-        let key = (vlan, address);
-        if self.by_address.len() >= BINDINGS_MAX && !self.by_address.contains_key(&key) {
-            self.shed.add(Shed::BindingRefused, 1);
-            return;
-        }
-        self.by_address.insert(key, id);
+    fn bind(&mut self, vlan: Option<u16>, address: IpAddr, id: DeviceId, now: Timestamp) {
+        let is_identity = self.device(id).mac.is_none();
+        let place = Place { vlan, address };
+        self.bindings
+            .bind(place, id, is_identity, now, &mut self.shed);
     }
 
-    fn note_presence(&mut self, id: DeviceId, packet: &Packet<'_>) {
-        let Some(day) = packet.time.day() else { return };
-        let days = &mut self.device_mut(id).days;
-        if days.len() < DAYS_MAX {
-            days.insert(day);
-        } else if !days.contains(&day) {
-            self.shed.add(Shed::DayRefused, 1);
-        }
+    fn note_last(&mut self, id: DeviceId, now: Timestamp) {
+        let device = self.device_mut(id);
+        device.last = device.last.max(now);
     }
 
     fn device(&self, id: DeviceId) -> &Device {
-        &self.devices[usize::from(id.0)]
+        self.devices[usize::from(id.0)]
+            .as_ref()
+            .expect("ids of forgotten devices are not kept")
     }
 
     fn device_mut(&mut self, id: DeviceId) -> &mut Device {
-        &mut self.devices[usize::from(id.0)]
+        self.devices[usize::from(id.0)]
+            .as_mut()
+            .expect("ids of forgotten devices are not kept")
     }
 }
 
@@ -355,6 +453,13 @@ impl MacKind {
             Self::Randomised => "randomised",
             Self::None => "none",
         }
+    }
+
+    /// The kind with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Global, Self::Randomised, Self::None];
+        all.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 

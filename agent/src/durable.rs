@@ -4,6 +4,14 @@
 //! crash at any moment leaves the old file or the new one, never a part of either. What a crash can
 //! leave besides is one temporary file, which [`sweep`] removes and nobody ever reads. Files are of
 //! mode 0600 and new folders of mode 0700: what stands in them is the household's.
+//!
+//! Root types commands while the daemon runs as an ordinary user. So what root makes in another's
+//! folder belongs to that other (`owner`), and no link that stands there is ever followed: whoever
+//! owns a folder cannot make root write elsewhere.
+
+mod owner;
+
+pub use owner::{Exposed, give, is_private};
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -33,12 +41,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn place(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = unfinished(path);
     let placed = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
+        // What a crash left there; that it cannot be removed shows in the next line.
+        let _ = remove(&unfinished);
+        let mut file = make_file(&unfinished)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&unfinished, path)
@@ -91,12 +96,39 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Opens a file that is there to be locked, and makes it if it is not there.
+///
+/// # Errors
+/// Whatever the disk says; one that is a link is refused.
+pub fn open_to_lock(path: &Path) -> io::Result<File> {
+    match make_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new()
+            .write(true)
+            .custom_flags(owner::NO_LINK)
+            .open(path),
+        made => made,
+    }
+}
+
 /// Makes a folder, and those it stands in, of mode 0700; one that is there stays as it is.
 ///
 /// # Errors
 /// Whatever the disk says.
 pub fn make_folder(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        make_folder(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => owner::hand_over(&owner::open_folder(path)?, path),
+    }
 }
 
 /// Removes what a crash left unfinished in a folder.
@@ -111,6 +143,17 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Makes a file of mode 0600 that was not there.
+fn make_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    owner::hand_over(&file, path)?;
+    Ok(file)
 }
 
 fn unfinished(path: &Path) -> PathBuf {

@@ -22,6 +22,7 @@ pub use model::{Statement, Verdict};
 
 use crate::packet::{MacAddr, Packet};
 use phonehome_proto::vendor::{System, Vendor};
+use std::hash::{DefaultHasher, Hasher};
 
 /// Where a clue comes from. Clues of one family repeat each other and only the best one counts;
 /// families are independent enough to be added.
@@ -79,6 +80,10 @@ pub enum RulesOut {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     clues: Vec<Clue>,
+    /// Numbers that stand for the User-Agents looked at last, in a ring: a program says the same with
+    /// every request, and looking at it takes longer than the rest of a packet's way.
+    agents: [u64; AGENTS_MAX],
+    agents_next: u8,
 }
 
 // === impl Family ===
@@ -204,6 +209,7 @@ impl Evidence {
     pub fn of_mac(mac: MacAddr) -> Self {
         Self {
             clues: oui::clue(mac).into_iter().collect(),
+            ..Self::default()
         }
     }
 
@@ -213,7 +219,11 @@ impl Evidence {
         if let Some(message) = packet.mdns() {
             mdns::clues(&message, |clue| self.learn(clue));
         }
-        names::user_agent_clues(packet, |clue| self.learn(clue));
+        if let Some(agent) = names::user_agent(packet)
+            && self.is_new(agent)
+        {
+            names::user_agent_clues(agent, |clue| self.learn(clue));
+        }
         self.clues.len() > known
     }
 
@@ -233,6 +243,24 @@ impl Evidence {
         &self.clues
     }
 
+    /// Whether this User-Agent was not among those looked at last; from now on it is.
+    fn is_new(&mut self, agent: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(agent);
+        let number = hasher.finish();
+        if self.agents.contains(&number) {
+            return false;
+        }
+        let next = usize::from(self.agents_next);
+        self.agents[next] = number;
+        self.agents_next = if next + 1 == AGENTS_MAX {
+            0
+        } else {
+            self.agents_next + 1
+        };
+        true
+    }
+
     fn learn(&mut self, clue: Clue) {
         let is_known = self.clues.iter().any(|known| {
             (known.family, known.what, known.vendor) == (clue.family, clue.what, clue.vendor)
@@ -242,6 +270,9 @@ impl Evidence {
         }
     }
 }
+
+/// Programs that take turns on one device; of one more than these, each is looked at every time.
+const AGENTS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests;

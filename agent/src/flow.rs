@@ -1,48 +1,58 @@
-//! Flows: conversations between two ends, put together from packets.
+//! Flows: conversations between two ends, put together from packets and from the kernel's counters.
 //!
-//! Takes [`Packet`]s with `handle_packet`, gives each [`Flow`] once, when it is over, by
-//! `poll_expired`; `finish` ends those that are left. After every packet poll until there is nothing.
+//! Takes [`Packet`]s with `handle_packet` and the kernel's [`Counters`] with `handle_counters`, gives
+//! each [`Flow`] once, when it is over, by `poll_expired`; `finish` ends those that are left, and
+//! `cut` gives what was counted of each by the end of a day. After every call poll until there is
+//! nothing.
 //!
 //! Promises:
 //! 1. Every packet handled is in exactly one flow: packets in = packets of the flows given and of
-//!    those still held.
-//! 2. Memory is bounded by [`FlowLimits`]; what a bound costs is counted as [`Shed`].
-//! 3. Time is what the packets say. It may jump either way: `clock` decides what has passed, and only
-//!    that ends idle flows.
-//! 4. A name read from the flow itself is never overruled. DNS speaks only for the client it
+//!    those still held. The same holds for the bytes that the kernel counted.
+//! 2. The two accounts of a flow, what the tap saw and what the kernel counted, are never added.
+//! 3. Memory is bounded by [`FlowLimits`]; what a bound costs is counted as [`Shed`] or
+//!    [`Unapplied`].
+//! 4. What ends things is time passed, on a clock of its own: `clock` decides, also where time jumps
+//!    either way. What dates things is the time a packet or a counter carries.
+//! 5. A name read from the flow itself is never overruled. DNS speaks only for the client it
 //!    answered, only for a while, and only when it names the address once.
 
+mod account;
 mod answers;
 mod clock;
+mod connections;
 mod conversation;
-mod hash;
+mod kernel;
 mod key;
 mod order;
+mod phase;
+mod stations;
+mod table;
 mod tcp;
 
+pub use account::{KernelAccount, KernelFacts};
 pub use key::Endpoint;
+pub use table::FlowTable;
 
+use crate::capture::{ConnectionKey, Counted, Counters, LanView, Moment, Offload, Way};
 use crate::name::{NameStatus, Named};
 use crate::packet::{MacAddr, Packet, Segment};
 use crate::tally::{Tally, reasons};
-use answers::Answers;
-use clock::PacketClock;
-use conversation::{Conversation, Phase};
-use hash::SeededState;
-use key::FlowKey;
-use order::Order;
 use phonehome_proto::net::Transport;
 use phonehome_proto::observation::Service;
 use phonehome_proto::time::Timestamp;
-use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 
-/// A conversation that is over.
+/// A conversation that is over, or one day's part of a longer one.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// Who opened it, as far as can be told.
     pub client: Endpoint,
     /// Whom it was opened to.
     pub server: Endpoint,
+    /// Who answers in the server's place, where the kernel sends it elsewhere.
+    pub peer: Option<IpAddr>,
+    /// Whether somebody in the home answers in the server's place: where the server is says nothing.
+    pub is_intercepted: bool,
     /// The client's station on the link, where the link layer has addresses. Behind a router it is
     /// the router's.
     pub client_mac: Option<MacAddr>,
@@ -52,15 +62,22 @@ pub struct Flow {
     pub transport: Transport,
     /// The VLAN it was seen in.
     pub vlan: Option<u16>,
-    /// When its first packet was seen.
+    /// When its first packet was seen, or the kernel first counted something of it; of a later day's
+    /// part the first of that day.
     pub start: Timestamp,
-    /// When its last packet was seen.
+    /// When its last packet was seen, or the kernel last spoke of it.
     pub last: Timestamp,
-    /// What the client sent.
+    /// What the client sent, as far as the tap saw it.
     pub up: Volume,
-    /// What the server sent.
+    /// What the server sent, as far as the tap saw it.
     pub down: Volume,
-    /// How long the server took to accept, if its handshake was seen whole.
+    /// Whether frames were lost while it was going on, of which some may have been its own.
+    pub has_tap_gap: bool,
+    /// What the kernel counted, where it keeps an account. It counts the same packets once more:
+    /// whoever adds the two counts twice.
+    pub kernel: Option<KernelAccount>,
+    /// How long the server took to accept, if its handshake was seen whole. Of a flow given in parts,
+    /// the first has it.
     pub rtt: Option<Rtt>,
     /// What it spoke.
     pub service: Service,
@@ -92,7 +109,7 @@ pub struct Rtt {
 /// What ended a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Both sides closed it, or one broke it off, and nothing followed.
+    /// Both sides closed it, or one broke it off, or the kernel dropped it, and nothing followed.
     Closed,
     /// Nothing was seen of it for as long as its transport keeps still.
     Idle,
@@ -100,6 +117,8 @@ pub enum Ended {
     Reused,
     /// The table was full; what comes after is a flow of its own.
     Evicted,
+    /// Nothing but the day: what comes after is the next day's part.
+    DayOver,
     /// The capture ended.
     CaptureEnd,
 }
@@ -109,6 +128,9 @@ pub enum Ended {
 pub struct FlowLimits {
     /// Conversations at a time; past it, the one silent for longest ends early.
     pub flows_max: u32,
+    /// Connections of the kernel whose last counts are remembered; past it, a further one is counted
+    /// only once another is over.
+    pub connections_max: usize,
     /// Bytes of unfinished hellos in all conversations together; past it, a hello is given up.
     pub hello_bytes_max: usize,
     /// Pairs of client and server address that DNS answers are kept for; past it, the oldest goes.
@@ -129,7 +151,23 @@ reasons! {
     }
 }
 
-/// What became of packets: `packets = packets_given + packets_held`.
+reasons! {
+    /// Why counters changed no account.
+    pub enum Unapplied {
+        /// The kernel keeps no account of the connection.
+        Uncounted = "uncounted",
+        /// More connections than are remembered; nothing is lost if it is still there later.
+        TooMany = "too_many_connections",
+        /// The same ends have another account in another zone, which counts the same packets.
+        OtherZone = "other_zone",
+    }
+}
+
+/// What became of packets and of counters, at any time:
+///
+/// - `packets = packets_given + packets_held`
+/// - `counters = counters_applied + unapplied.total()`
+/// - `kernel_bytes = kernel_bytes_given + kernel_bytes_held`
 #[derive(Clone, Debug, Default)]
 pub struct FlowCounts {
     /// Packets handled.
@@ -138,206 +176,77 @@ pub struct FlowCounts {
     pub packets_given: u64,
     /// Packets of the flows still held.
     pub packets_held: u64,
-    /// Flows given.
+    /// Flows given; the parts of one count each.
     pub flows: u64,
+    /// Counters handled.
+    pub counters: u64,
+    /// Counters whose difference, be it nothing, went into an account.
+    pub counters_applied: u64,
+    /// Counters that went nowhere.
+    pub unapplied: Tally<Unapplied>,
+    /// Bytes that the counters applied came to, both ways.
+    pub kernel_bytes: u64,
+    /// Those of the flows given.
+    pub kernel_bytes_given: u64,
+    /// Those of the flows still held.
+    pub kernel_bytes_held: u64,
     /// What bounds have cost.
     pub shed: Tally<Shed>,
 }
 
-/// All conversations that are going on.
-pub struct FlowTable {
-    limits: FlowLimits,
-    clock: PacketClock,
-    places: HashMap<FlowKey, u32, SeededState>,
-    conversations: Vec<Option<Conversation>>,
-    free: Vec<u32>,
-    order: Order<{ Phase::COUNT }>,
-    answers: Answers,
-    hello_bytes: usize,
-    ended: VecDeque<Flow>,
-    is_finished: bool,
-    counts: FlowCounts,
+// === impl Flow ===
+
+impl Flow {
+    /// Moves its times by what the clock was wrong.
+    const fn redate(&mut self, delta_nanos: i64) {
+        self.start = moved(self.start, delta_nanos);
+        self.last = moved(self.last, delta_nanos);
+    }
+}
+
+// === impl Volume ===
+
+impl Volume {
+    const NOTHING: Self = Self {
+        packets: 0,
+        bytes: 0,
+    };
+
+    const fn add(&mut self, counted: Counted) {
+        self.packets = self.packets.saturating_add(counted.packets);
+        self.bytes = self.bytes.saturating_add(counted.bytes);
+    }
+
+    const fn is_nothing(&self) -> bool {
+        self.packets == 0 && self.bytes == 0
+    }
 }
 
 // === impl FlowLimits ===
 
 impl FlowLimits {
-    /// For reading files on an ordinary computer: below 100 MB when full.
+    /// For reading files on an ordinary computer: below 100 MB when full. Files hold no counters.
     pub const FILE: Self = Self {
         flows_max: 131_072,
+        connections_max: 0,
         hello_bytes_max: 16 << 20,
         answers_max: 65_536,
     };
+
+    /// For a router: some 800 bytes a flow with all that belongs to it, so below 7 MB when full. Small
+    /// routers track 16,384 connections at most.
+    pub const ROUTER: Self = Self {
+        flows_max: 8_192,
+        connections_max: 16_384,
+        hello_bytes_max: 512 << 10,
+        answers_max: 4_096,
+    };
 }
 
-// === impl FlowTable ===
-
-impl FlowTable {
-    /// An empty table. `seed` makes the places in it unpredictable to whoever sends packets.
-    #[must_use]
-    pub fn new(limits: FlowLimits, seed: u64) -> Self {
-        let state = SeededState::new(seed);
-        Self {
-            limits,
-            clock: PacketClock::new(),
-            places: HashMap::with_hasher(state),
-            conversations: Vec::new(),
-            free: Vec::new(),
-            order: Order::new(),
-            answers: Answers::new(limits.answers_max, state),
-            hello_bytes: 0,
-            ended: VecDeque::new(),
-            is_finished: false,
-            counts: FlowCounts::default(),
-        }
-    }
-
-    /// Adds a packet to its flow; `now` is when it was seen.
-    pub fn handle_packet(&mut self, packet: &Packet<'_>, now: Timestamp) {
-        assert!(
-            self.ended.len() <= ENDED_MAX,
-            "poll_expired was not called after every packet"
-        );
-        self.clock.advance(now);
-        let stamp = self.clock.stamp();
-        self.counts.packets += 1;
-        self.counts.packets_held += 1;
-        let (key, side) = FlowKey::of(packet);
-        let place = self.place(key, packet);
-        let conversation = self.conversations[place as usize]
-            .as_mut()
-            .expect("places are taken");
-        let held_before = conversation.hello_bytes();
-        let phase_before = conversation.phase();
-        let turned = conversation.handle_packet(packet, side, stamp);
-        if turned {
-            conversation.infer(&self.answers, stamp);
-        }
-        self.hello_bytes = self.hello_bytes + conversation.hello_bytes() - held_before;
-        if self.hello_bytes > self.limits.hello_bytes_max {
-            self.hello_bytes -= conversation.hello_bytes();
-            conversation.give_up_hello();
-            self.counts.shed.add(Shed::HelloDropped, 1);
-        }
-        let phase = conversation.phase();
-        // The packets of one flow come in bursts.
-        if phase != phase_before || self.order.back(phase as usize) != Some(place) {
-            self.order.remove(phase_before as usize, place);
-            self.order.push(phase as usize, place);
-        }
-        if packet.source_port == DNS_PORT
-            && let Some(message) = packet.dns()
-        {
-            self.answers
-                .hear(packet.destination, &message, stamp, &mut self.counts.shed);
-        }
-    }
-
-    /// The next flow that is over; `None` when there is none yet.
-    pub fn poll_expired(&mut self) -> Option<Flow> {
-        if let Some(flow) = self.ended.pop_front() {
-            return Some(flow);
-        }
-        for phase in Phase::ALL {
-            let Some(place) = self.order.front(phase as usize) else {
-                continue;
-            };
-            if let Some(ended) = self.ending(place, phase) {
-                self.end(place, ended);
-                return self.ended.pop_front();
-            }
-        }
-        None
-    }
-
-    /// What ends the conversation at this place now, if anything does.
-    fn ending(&mut self, place: u32, phase: Phase) -> Option<Ended> {
-        if self.is_finished {
-            return Some(Ended::CaptureEnd);
-        }
-        let conversation = self.conversations[place as usize]
-            .as_mut()
-            .expect("places are taken");
-        if conversation.last_tick() > self.clock.stamp() {
-            // It was dated by a wild time; its silence counts from here.
-            conversation.date(self.clock.passed());
-        }
-        let silent_nanos = self.clock.passed().since(conversation.last_tick());
-        (silent_nanos >= phase.idle_nanos()).then(|| phase.ended())
-    }
-
-    /// Ends every flow; poll until there is nothing.
-    pub fn finish(&mut self) {
-        self.is_finished = true;
-    }
-
-    /// What became of the packets so far.
-    #[must_use]
-    pub const fn counts(&self) -> &FlowCounts {
-        &self.counts
-    }
-
-    /// Where the conversation of a packet has its place; a new one where there is none, or where the
-    /// one there is over.
-    fn place(&mut self, key: FlowKey, packet: &Packet<'_>) -> u32 {
-        let stamp = self.clock.stamp();
-        if let Some(&place) = self.places.get(&key) {
-            let conversation = self.conversations[place as usize]
-                .as_ref()
-                .expect("places are taken");
-            match conversation.is_over_for(packet, stamp) {
-                None => return place,
-                Some(ended) => self.end(place, ended),
-            }
-        }
-        if self.places.len() >= self.limits.flows_max as usize {
-            self.evict();
-        }
-        let mut conversation = Conversation::open(key, packet, stamp);
-        conversation.infer(&self.answers, stamp);
-        let phase = conversation.phase();
-        let place = if let Some(place) = self.free.pop() {
-            self.conversations[place as usize] = Some(conversation);
-            place
-        } else {
-            self.conversations.push(Some(conversation));
-            u32::try_from(self.conversations.len() - 1).expect("flows_max is 32 bits wide")
-        };
-        self.places.insert(key, place);
-        self.order.push(phase as usize, place);
-        place
-    }
-
-    /// Makes room: the conversation silent for longest goes, those that matter least first.
-    fn evict(&mut self) {
-        let oldest = Phase::ALL
-            .into_iter()
-            .find_map(|phase| self.order.front(phase as usize));
-        let Some(place) = oldest else { return };
-        self.counts.shed.add(Shed::FlowEvicted, 1);
-        self.end(place, Ended::Evicted);
-    }
-
-    fn end(&mut self, place: u32, ended: Ended) {
-        let conversation = self.conversations[place as usize]
-            .take()
-            .expect("places are taken");
-        self.hello_bytes -= conversation.hello_bytes();
-        self.order.remove(conversation.phase() as usize, place);
-        self.places.remove(&conversation.key());
-        self.free.push(place);
-        let flow = conversation.into_flow(ended, &self.answers);
-        let packets = flow.up.packets + flow.down.packets;
-        self.counts.packets_held -= packets;
-        self.counts.packets_given += packets;
-        self.counts.flows += 1;
-        self.ended.push_back(flow);
-    }
+/// A time moved by what its clock was wrong.
+const fn moved(time: Timestamp, delta_nanos: i64) -> Timestamp {
+    Timestamp::from_nanos(time.nanos().saturating_add(delta_nanos))
 }
-
-/// One packet ends two flows at most: the old one between its ends, and one to make room.
-const ENDED_MAX: usize = 2;
-const DNS_PORT: u16 = 53;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@
 //! ```
 
 pub mod durable;
+mod hash;
 pub mod tally;
 
 pub mod capture;

@@ -10,7 +10,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Says how much is logged to stderr: off, error, warn (the default), info, debug or trace.
+/// Says how much is logged to stderr: off, error, warn, info, debug or trace; goes before the
+/// configuration.
 const LOG_VARIABLE: &str = "PHONEHOME_LOG";
 
 fn main() -> ExitCode {
@@ -38,14 +39,23 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), Failure> {
-    start_log()?;
-    let folder = state::folder(arguments.state.clone(), |name| std::env::var_os(name))?;
+    let config = arguments.config()?;
+    start_log(
+        config
+            .as_ref()
+            .map_or(LevelFilter::WARN, |config| config.log),
+    )?;
+    let configured = config.as_ref().map(|config| config.state_dir.clone());
+    let asked = arguments.state.clone().or(configured);
+    let folder = state::folder(asked, |name| std::env::var_os(name))?;
     let mut environment = Environment::system(folder);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let mut out = io::BufWriter::new(io::stdout());
-    let result = runtime.block_on(arguments.run(&mut environment, &mut out, &mut io::stderr()));
+    let mut err = io::stderr();
+    let result =
+        runtime.block_on(arguments.run(&mut environment, config.as_ref(), &mut out, &mut err));
     // What was written before a failure is still wanted.
     let flushed = out.flush();
     result?;
@@ -53,9 +63,9 @@ fn start(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Only our own words are logged: what libraries say at the finer levels nobody has looked over.
-fn start_log() -> Result<(), Failure> {
+fn start_log(configured: LevelFilter) -> Result<(), Failure> {
     let level = match std::env::var(LOG_VARIABLE) {
-        Err(_) => LevelFilter::WARN,
+        Err(_) => configured,
         Ok(word) => word.parse().map_err(|_| {
             let levels = "off, error, warn, info, debug or trace";
             Failure::new(

@@ -13,17 +13,23 @@
 //!    goes through one is counted as such.
 //! 5. Of the destination only its prefix, or, where a content network answers from close to the home,
 //!    not even that, nor a round-trip time.
-//! 6. Of volumes and times only steps. A conversation is dated by the UTC day it began on, also when
-//!    it goes on past midnight.
+//! 6. Of volumes and times only steps. A conversation counts on the UTC day it began on; one that is
+//!    given in parts counts on the day of each.
 //! 7. A vendor known only by the servers its phone asks for is marked so ([`Basis::Circular`]) and is
 //!    counted in no share.
 //!
+//! A conversation has up to two accounts of its volume: the kernel's, which sees every byte or says
+//! that it may not have, and the tap's. They count the same bytes; the kernel's is taken where there
+//! is one, and they are never added.
+//!
 //! Conservation: contacts handled = contacts observed + [`Withheld`] for each reason. Memory is bounded
-//! by [`OBSERVATIONS_MAX`] and [`DAYS_MAX`].
+//! by [`OBSERVATIONS_MAX`], [`DAYS_MAX`] and [`UNDATED_MAX`].
 
 mod day;
+mod undated;
 
 pub use day::DaySummary;
+pub use undated::UNDATED_MAX;
 
 use crate::device::DeviceTag;
 use crate::evidence::Verdict;
@@ -39,6 +45,7 @@ use phonehome_proto::time::{Day, Timestamp};
 use phonehome_proto::vendor::Vendor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use undated::Undated;
 
 /// A conversation, as far as the rules look at it.
 #[derive(Clone, Copy, Debug)]
@@ -47,21 +54,32 @@ pub struct Contact<'a> {
     pub start: Timestamp,
     /// The address of the device that opened it.
     pub client: IpAddr,
-    /// The address of the server.
+    /// The address of whoever answered.
     pub server: IpAddr,
+    /// Whether somebody in the home answered in the server's place.
+    pub is_intercepted: bool,
     /// What it spoke.
     pub service: Service,
     /// The server's name (lower case, no dot at the end) and how it was learnt. `None` where there is
     /// none, and for a front that stands for somebody else.
     pub name: Option<(&'a str, NamedBy)>,
+    /// What a tap or a file showed.
+    pub tap: Account,
+    /// What the kernel counted, where it keeps an account.
+    pub kernel: Option<Account>,
+    /// The shortest handshake in nanoseconds, and how many were timed.
+    pub rtt: Option<(u64, u32)>,
+}
+
+/// One account of a conversation's volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
     /// Bytes of IP packets from the device.
     pub bytes_up: u64,
     /// Bytes of IP packets to the device.
     pub bytes_down: u64,
     /// Whether these are all there were.
-    pub volume_trust: VolumeTrust,
-    /// The shortest handshake in nanoseconds, and how many were timed.
-    pub rtt: Option<(u64, u32)>,
+    pub trust: VolumeTrust,
 }
 
 reasons! {
@@ -81,6 +99,8 @@ reasons! {
         VendorUnknown = "vendor_unknown",
         /// The other end is not a place on the Internet.
         NotPublic = "not_public",
+        /// Somebody in the home answered in the server's place, and nobody knows whom it asked.
+        Intercepted = "intercepted",
         /// The other end lies in the home's own network.
         OwnNetwork = "own_network",
         /// It goes through a relay, which stands in nobody's country.
@@ -91,6 +111,10 @@ reasons! {
         Unlisted = "unlisted",
         /// There were more endpoints or days than are kept.
         Full = "full",
+        /// The clock was not set, and more contacts waited for their date than are held.
+        Undated = "undated",
+        /// Its day was closed before it was told of.
+        DayClosed = "day_closed",
     }
 }
 
@@ -120,6 +144,10 @@ pub struct Rules {
 pub struct Observer {
     rules: Rules,
     days: BTreeMap<Day, DayAccount>,
+    /// The last day that was closed.
+    closed: Option<Day>,
+    /// There while the clock is not set.
+    undated: Option<Undated>,
     counts: ObserveCounts,
 }
 
@@ -138,15 +166,58 @@ impl Observer {
         Self {
             rules,
             days: BTreeMap::new(),
+            closed: None,
+            undated: None,
             counts: ObserveCounts::default(),
         }
+    }
+
+    /// An observer that has seen nothing and does not know the time: what it is told waits for
+    /// [`Observer::redate`]. Presence is nothing to tell it before.
+    #[must_use]
+    pub fn undated(rules: Rules) -> Self {
+        Self {
+            undated: Some(Undated::default()),
+            ..Self::new(rules)
+        }
+    }
+
+    /// The clock is set, and was wrong by so much: dates what was held. What was lost meanwhile is
+    /// lost of `today`.
+    pub fn redate(&mut self, delta_nanos: i64, today: Day) {
+        let Some(mut undated) = self.undated.take() else {
+            return;
+        };
+        for held in undated.take() {
+            if let Err(why) = self.decide(&held.contact(delta_nanos), Some(held.device)) {
+                self.withhold(why, 1);
+            }
+        }
+        for (loss, count) in undated.losses {
+            self.handle_loss(today, loss, count);
+        }
+    }
+
+    /// The household or the collector has changed its mind. What was gathered of devices that are no
+    /// longer allowed is dropped.
+    pub fn set_rules(&mut self, rules: Rules) {
+        let mut dropped = 0;
+        for account in self.days.values_mut() {
+            dropped += account.retain(&rules.allowed);
+        }
+        if let Some(undated) = &mut self.undated {
+            dropped += undated.retain(&rules.allowed);
+        }
+        self.withhold(Withheld::NotAllowed, dropped);
+        self.rules = rules;
     }
 
     /// Notes that a device was in the home on a day, whether or not it contacted anybody: else the
     /// number of phones that could have would be wrong.
     pub fn handle_presence(&mut self, day: Day, device: DeviceTag) {
-        if self.rules.allowed.contains(&device)
-            && let Some(account) = self.account(day)
+        if self.undated.is_none()
+            && self.rules.allowed.contains(&device)
+            && let Ok(account) = self.account(day)
         {
             account.note_present(device);
         }
@@ -170,11 +241,46 @@ impl Observer {
         decision
     }
 
-    /// Notes that something was missed on a day.
+    /// Notes that something was missed on a day; where that is closed already, on the next.
     pub fn handle_loss(&mut self, day: Day, loss: Loss, count: u64) {
-        if let Some(account) = self.account(day) {
+        if let Some(undated) = &mut self.undated {
+            undated.note_loss(loss, count);
+            return;
+        }
+        let first_open = self.closed.map_or(day, |closed| closed.plus(1));
+        if let Ok(account) = self.account(day.max(first_open)) {
             account.note_loss(loss, count);
         }
+    }
+
+    /// The days that something was gathered of, in order.
+    pub fn open_days(&self) -> impl Iterator<Item = Day> + '_ {
+        self.days.keys().copied()
+    }
+
+    /// Closes a day, while others go on: what it comes to, unless no allowed phone was present. What
+    /// is still told of it, or of days before it, comes too late. `verdicts` as in
+    /// [`Observer::finish`].
+    pub fn close_day(
+        &mut self,
+        day: Day,
+        source: Source,
+        verdicts: &BTreeMap<DeviceTag, Verdict>,
+    ) -> Option<DaySummary> {
+        self.closed = self.closed.max(Some(day));
+        let account = self.days.remove(&day)?;
+        let whose = |device: DeviceTag| whose(verdicts.get(&device));
+        let (summary, withheld) = account.finish(day, source, &whose);
+        self.counts.observed -= withheld.total();
+        self.counts.withheld.merge(&withheld);
+        summary
+    }
+
+    /// Nothing is told of the days before this one any more, whether or not anything was gathered of
+    /// them: what is still said of them comes too late.
+    pub fn close_before(&mut self, day: Day) {
+        let last = day.number().checked_sub(1).and_then(Day::new);
+        self.closed = self.closed.max(last);
     }
 
     /// What became of contacts so far.
@@ -191,31 +297,29 @@ impl Observer {
         source: Source,
         verdicts: &BTreeMap<DeviceTag, Verdict>,
     ) -> (Vec<DaySummary>, ObserveCounts) {
-        let whose = |device: DeviceTag| whose(verdicts.get(&device));
         let mut summaries = Vec::new();
-        for (day, account) in self.days {
-            let (summary, withheld) = account.finish(day, source, &whose);
-            self.counts.observed -= withheld.total();
-            self.counts.withheld.merge(&withheld);
-            summaries.extend(summary);
+        for day in self.open_days().collect::<Vec<_>>() {
+            summaries.extend(self.close_day(day, source, verdicts));
         }
         (summaries, self.counts)
     }
 
     fn decide(&mut self, contact: &Contact<'_>, device: Option<DeviceTag>) -> Result<(), Withheld> {
-        let day = contact.start.day().ok_or(Withheld::NoDay)?;
         let device = device.ok_or(Withheld::NoDevice)?;
         if !self.rules.allowed.contains(&device) {
             return Err(Withheld::NotAllowed);
         }
-        self.account(day)
-            .ok_or(Withheld::Full)?
-            .note_present(device);
+        if let Some(undated) = &mut self.undated {
+            return undated.hold(contact, device).ok_or(Withheld::Undated);
+        }
+        let day = contact.start.day().ok_or(Withheld::NoDay)?;
+        self.account(day)?.note_present(device);
         self.place(contact)?;
 
         // From here on the device speaks to the Internet: how much of that has a name is reported.
-        let account = self.account(day).ok_or(Withheld::Full)?;
-        let bytes = contact.bytes_up.saturating_add(contact.bytes_down);
+        let account = self.account(day)?;
+        let volume = contact.volume();
+        let bytes = volume.bytes_up.saturating_add(volume.bytes_down);
         account.note_bytes(device, bytes, contact.name.is_some());
 
         let (name, named_by) = contact.name.ok_or(Withheld::NoName)?;
@@ -240,6 +344,12 @@ impl Observer {
             .ok_or(Withheld::Full)
     }
 
+    /// What counted as observed is not, after all.
+    fn withhold(&mut self, why: Withheld, count: u64) {
+        self.counts.observed -= count;
+        self.counts.withheld.add(why, count);
+    }
+
     /// Whether the other end is a place that may be told.
     fn place(&self, contact: &Contact<'_>) -> Result<(), Withheld> {
         match (Scope::of(contact.server), self.rules.purpose) {
@@ -248,17 +358,36 @@ impl Observer {
                 return Err(Withheld::NotPublic);
             }
         }
+        if contact.is_intercepted {
+            return Err(Withheld::Intercepted);
+        }
         if Prefix::of(contact.server) == Prefix::of(contact.client) {
             return Err(Withheld::OwnNetwork);
         }
         Ok(())
     }
 
-    fn account(&mut self, day: Day) -> Option<&mut DayAccount> {
-        if self.days.len() >= DAYS_MAX && !self.days.contains_key(&day) {
-            return None;
+    fn account(&mut self, day: Day) -> Result<&mut DayAccount, Withheld> {
+        if self.closed.is_some_and(|closed| day <= closed) {
+            return Err(Withheld::DayClosed);
         }
-        Some(self.days.entry(day).or_default())
+        if self.days.len() >= DAYS_MAX && !self.days.contains_key(&day) {
+            return Err(Withheld::Full);
+        }
+        Ok(self.days.entry(day).or_default())
+    }
+}
+
+// === impl Contact ===
+
+impl Contact<'_> {
+    /// The one account that counts: the kernel's where there is one.
+    #[must_use]
+    pub const fn volume(&self) -> Account {
+        match self.kernel {
+            Some(kernel) => kernel,
+            None => self.tap,
+        }
     }
 }
 

@@ -14,8 +14,12 @@ pub mod inspect;
 pub mod preview;
 mod reading;
 pub mod replay;
+pub mod rotate;
+pub mod setup;
 pub mod status;
 mod table;
+pub mod watch;
+pub mod withdraw;
 pub mod world;
 
 pub use failure::{Exit, Failure};
@@ -24,7 +28,6 @@ use crate::consent::{Gates, Given};
 use crate::state::{Claim, State, StateError};
 use crate::uplink::{Pace, Waits};
 use phonehome_proto::chance::{Chance, SystemChance};
-use phonehome_proto::seal::VerifyingKey;
 use phonehome_proto::time::{Clock, SystemClock};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -89,21 +92,18 @@ impl Waits for SystemWaits {
 }
 
 /// The consent in force, if there is one.
-fn consent_in_force(
-    state: &State,
-    home: Option<VerifyingKey>,
-) -> Result<Option<Given>, StateError> {
-    let (Some(record), Some(home)) = (state.consent()?, home) else {
+fn consent_in_force(state: &State) -> Result<Option<Given>, StateError> {
+    let (Some(record), Some(ours)) = (state.consent()?, state.our_keys()?) else {
         return Ok(None);
     };
-    Ok(Given::verify(&record, &home).ok())
+    Ok(Given::verify(&record, &ours).ok())
 }
 
 /// The gates, as the state folder has them.
-fn gates(claim: &Claim, home: VerifyingKey) -> Result<Gates, StateError> {
+fn gates(claim: &Claim) -> Result<Gates, StateError> {
     let state = claim.state();
     Ok(Gates {
-        consent: consent_in_force(state, Some(home))?,
+        consent: consent_in_force(state)?,
         devices_allowed: state.devices()?.allowed().count(),
         sending: state.sending()?,
         enrolled: state.enrolled()?.is_some(),

@@ -5,6 +5,9 @@
 //! `preview` would show something that is never sent.
 
 pub mod file;
+mod ours;
+
+pub use ours::OurKeys;
 
 use phonehome_proto::batch::Batch;
 use phonehome_proto::encode;

@@ -12,9 +12,10 @@
 //! numbers when the power goes.
 
 use crate::durable;
+use crate::seal::OurKeys;
 use crate::seal::file::{self, FILE_BYTES_MAX};
 use crate::tally::{Tally, reasons};
-use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
+use phonehome_proto::seal::{PayloadType, SealedBatch};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -36,6 +37,8 @@ pub struct Spool {
     folder: PathBuf,
     limits: SpoolLimits,
     waiting: BTreeMap<u64, u64>,
+    /// The next batch's; rises also when the last one before it has gone.
+    number: u64,
     lost: Tally<Lost>,
 }
 
@@ -59,6 +62,8 @@ reasons! {
         Full = "spool_full",
         /// The file did not hold what was once written into it.
         Damaged = "spool_damaged",
+        /// Its day got its date from a clock that has since proved wrong.
+        Misdated = "spool_misdated",
     }
 }
 
@@ -92,7 +97,7 @@ impl Spool {
     pub fn open(folder: &Path, limits: SpoolLimits) -> Result<Self, SpoolError> {
         assert!(limits.files_max > 0, "a spool holds at least one batch");
         assert!(
-            limits.bytes_max >= FILE_BYTES_MAX as u64,
+            limits.bytes_max >= SpoolLimits::BYTES_MIN,
             "the largest batch fits an empty spool"
         );
         let listed = durable::make_folder(folder)
@@ -102,10 +107,12 @@ impl Spool {
                 folder: folder.to_owned(),
                 source,
             })?;
+        let last = listed.last_key_value().map_or(0, |(number, _)| *number);
         Ok(Self {
             folder: folder.to_owned(),
             limits,
             waiting: listed,
+            number: last + 1,
             lost: Tally::new(),
         })
     }
@@ -129,7 +136,7 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError`].
-    pub fn look(folder: &Path, home: &VerifyingKey) -> Result<Vec<SealedBatch>, SpoolError> {
+    pub fn look(folder: &Path, home: &OurKeys) -> Result<Vec<SealedBatch>, SpoolError> {
         let failed = |source| SpoolError {
             folder: folder.to_owned(),
             source,
@@ -163,15 +170,11 @@ impl Spool {
         self.waiting.keys().copied().map(Slot).collect()
     }
 
-    /// The batch in a slot, signed by `home`; `None` when it is damaged, and then it is gone.
+    /// The batch in a slot, signed by one of the keys of `home`; `None` when it is damaged, and then it is gone.
     ///
     /// # Errors
     /// [`SpoolError`].
-    pub fn read(
-        &mut self,
-        slot: Slot,
-        home: &VerifyingKey,
-    ) -> Result<Option<SealedBatch>, SpoolError> {
+    pub fn read(&mut self, slot: Slot, home: &OurKeys) -> Result<Option<SealedBatch>, SpoolError> {
         let sealed = read(&path(&self.folder, slot), home).map_err(|source| self.failed(source))?;
         if sealed.is_none() {
             self.remove(slot)?;
@@ -188,6 +191,24 @@ impl Spool {
     pub fn remove(&mut self, slot: Slot) -> Result<(), SpoolError> {
         durable::remove(&path(&self.folder, slot)).map_err(|source| self.failed(source))?;
         self.waiting.remove(&slot.0);
+        Ok(())
+    }
+
+    /// The batch put last, if it still waits.
+    #[must_use]
+    pub fn last(&self) -> Option<Slot> {
+        self.waiting
+            .last_key_value()
+            .map(|(number, _)| Slot(*number))
+    }
+
+    /// Removes a batch that must not be sent, and counts it.
+    ///
+    /// # Errors
+    /// [`SpoolError`].
+    pub fn let_go(&mut self, slot: Slot, why: Lost) -> Result<(), SpoolError> {
+        self.remove(slot)?;
+        self.lost.add(why, 1);
         Ok(())
     }
 
@@ -209,13 +230,11 @@ impl Spool {
         let bytes = file::to_bytes(sealed);
         let len = u64::try_from(bytes.len()).expect("a batch is bounded");
         self.make_room(len)?;
-        let number = self
-            .waiting
-            .last_key_value()
-            .map_or(1, |(number, _)| number + 1);
+        let number = self.number;
         let path = path(&self.folder, Slot(number));
         durable::place(&path, &bytes).map_err(|source| self.failed(source))?;
         self.waiting.insert(number, len);
+        self.number += 1;
         Ok(())
     }
 
@@ -242,6 +261,11 @@ impl Spool {
             source,
         }
     }
+}
+
+impl SpoolLimits {
+    /// The largest batch fits an empty spool: fewer bytes make none.
+    pub const BYTES_MIN: u64 = FILE_BYTES_MAX as u64;
 }
 
 impl Default for SpoolLimits {
@@ -276,13 +300,13 @@ fn list(folder: &Path) -> io::Result<BTreeMap<u64, u64>> {
 }
 
 /// `None` where the file does not hold a batch that `home` signed.
-fn read(path: &Path, home: &VerifyingKey) -> io::Result<Option<SealedBatch>> {
+fn read(path: &Path, home: &OurKeys) -> io::Result<Option<SealedBatch>> {
     let bytes = match durable::read(path, FILE_BYTES_MAX as u64) {
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(None),
         bytes => bytes?,
     };
     let sealed = bytes.and_then(|bytes| file::from_bytes(&bytes).ok());
-    Ok(sealed.filter(|sealed| sealed.open(PayloadType::Batch, home).is_ok()))
+    Ok(sealed.filter(|sealed| home.open(sealed, PayloadType::Batch).is_ok()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `home.key` | seed of the home's Ed25519 key, 64 hexadecimal digits |
+//! | `home.key.next` | the same of the key that follows, while a rotation is under way |
+//! | `home.former` | the public halves of the keys before, one a line |
 //! | `local.secret` | what device tags are made with, 64 hexadecimal digits; it never leaves |
 //! | `consent` | the household's consent, sealed with the home's key |
 //! | `devices.json` | the devices the household has decided about |
@@ -13,30 +15,40 @@
 //! | `collector.json` | the collector that took this home in, and its receipt |
 //! | `manifest` | the collector's rules as last seen, as they were signed |
 //! | `ledger.json` | what was accepted and what was lost |
-//! | `spool/` | sealed batches on their way |
+//! | `withdrawal` | what the collector must be told, while the home is leaving |
+//! | `erasure` | its signed answer; all that is left of a home |
+//! | `sightings.json` | which devices were there on which of the last days |
+//! | `spool/` | sealed batches of `replay` on their way |
+//! | `spool.daemon/` | the daemon's, where the configuration wants them to outlast a reboot |
+//! | `daemon.json` | where the daemon keeps what changes often |
+//! | `run.lock` | held by the one daemon that runs |
 //! | `lock` | held by the one agent that may write |
 //!
 //! [`State`] reads and never writes. Writing takes a [`Claim`], and there is one at a time: two
 //! agents that share a state would drop each other's batches.
 
+mod daemon;
 mod devices;
 mod enrolled;
 mod ledger;
 mod secrets;
+mod sightings;
+mod withdrawal;
 
+pub use daemon::{DaemonPlaces, DecisionsMark, Running};
 pub use devices::{Decision, DeviceList, DeviceName, NotADeviceName, TooManyDevices};
 pub use enrolled::Enrolled;
 pub use ledger::{Gone, Ledger};
 pub use secrets::{Keys, LocalSecret};
+pub use sightings::{DAYS, Looks, REGULAR_DAYS_MIN, Sighting, Sightings};
 
 use crate::durable;
 use crate::seal::file::{self, FILE_BYTES_MAX};
 use phonehome_proto::seal::SealedBatch;
 use serde::de::DeserializeOwned;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -63,6 +75,14 @@ pub enum StateError {
     /// Another agent has it.
     #[error("the state folder {0} is in use by another agent")]
     InUse(PathBuf),
+    /// Others could change what it holds.
+    #[error("the state folder {} {how}", path.display())]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        how: durable::Exposed,
+    },
     /// The disk refuses.
     #[error("{path} cannot be used: {source}")]
     Disk {
@@ -126,20 +146,18 @@ impl State {
     /// Takes the folder to write, making it if need be; what a crash left unfinished is removed.
     ///
     /// # Errors
-    /// [`StateError::InUse`], [`StateError::Disk`].
+    /// [`StateError::InUse`], [`StateError::Exposed`], [`StateError::Disk`].
     pub fn claim(&self) -> Result<Claim, StateError> {
         let disk = |source| StateError::Disk {
             path: self.folder.clone(),
             source,
         };
         durable::make_folder(&self.folder).map_err(disk)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(self.path(LOCK))
-            .map_err(disk)?;
+        if let Err(how) = durable::is_private(&self.folder).map_err(disk)? {
+            let path = self.folder.clone();
+            return Err(StateError::Exposed { path, how });
+        }
+        let lock = durable::open_to_lock(&self.path(LOCK)).map_err(disk)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StateError::InUse(self.folder.clone())),
@@ -267,6 +285,20 @@ impl Claim {
     /// [`StateError::Disk`].
     pub fn set_sending(&self, on: bool) -> Result<(), StateError> {
         self.write(SENDING, if on { b"on\n" } else { b"off\n" })
+    }
+
+    /// Removes a file for good; one that is not there is removed already.
+    fn remove(&self, name: &str) -> Result<(), StateError> {
+        let path = self.state.path(name);
+        let removed = durable::remove(&path).and_then(|()| durable::settle(&self.state.folder));
+        removed.map_err(|source| StateError::Disk { path, source })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), StateError> {
+        let path = self.state.path(to);
+        let renamed = std::fs::rename(self.state.path(from), &path)
+            .and_then(|()| durable::settle(&self.state.folder));
+        renamed.map_err(|source| StateError::Disk { path, source })
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {

@@ -13,6 +13,7 @@
 
 mod address;
 mod connect;
+mod membership;
 mod patience;
 mod pin;
 mod receipts;
@@ -21,16 +22,16 @@ mod submit;
 
 pub use address::{CollectorUrl, NotAnAddress, Security};
 pub use connect::ConnectFailure;
-pub use patience::{PAUSE_SECONDS_MAX, TRIES_MAX, Waits};
-pub use receipts::{BadReceipt, Held};
+pub use patience::{PAUSE_SECONDS_MAX, TRIES_MAX, Waits, later};
+pub use receipts::{BadReceipt, Erased, Held};
 pub use rules::{Rules, RulesRefused};
 pub use submit::{Refusal, Submitted};
 
 use crate::spool::SpoolError;
 use phonehome_proto::chance::Chance;
 use phonehome_proto::limits;
-use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
-use phonehome_proto::status::{self, Outcome};
+use phonehome_proto::seal::VerifyingKey;
+use phonehome_proto::status;
 use phonehome_proto::v1;
 use phonehome_proto::v1::intake_client::IntakeClient;
 use thiserror::Error;
@@ -68,6 +69,8 @@ pub enum UplinkError {
         url: CollectorUrl,
         /// How often.
         tries: u32,
+        /// How long a pause it asked for last.
+        asked_seconds: Option<u64>,
     },
     /// The collector answered with something else.
     #[error("the collector at {url} gave an answer that is none: {what}")]
@@ -137,40 +140,6 @@ impl Uplink {
         )?)
     }
 
-    /// Asks to be taken in; the collector's word is a receipt or a refusal.
-    ///
-    /// # Errors
-    /// [`UplinkError`].
-    pub async fn enrol(
-        &mut self,
-        _under: &Rules,
-        enrolment: &SealedBatch,
-        invite_token: [u8; 16],
-        pace: &mut Pace<'_>,
-    ) -> Result<Result<Held, Refusal>, UplinkError> {
-        let request = v1::EnrolRequest {
-            enrolment: Some(status::envelope_to_wire(enrolment.clone())),
-            invite_token: invite_token.to_vec(),
-        };
-        let mut tries = 0;
-        let answer = loop {
-            match self.client.enrol(request.clone()).await {
-                Ok(answer) => break answer.into_inner(),
-                Err(status) => self.pause_or_fail(&status, &mut tries, pace).await?,
-            }
-        };
-        let outcome = answer.outcome.and_then(status::outcome_from_wire);
-        match outcome.ok_or_else(|| self.no_answer("the outcome is missing"))? {
-            Outcome::Receipt(receipt) => {
-                Held::verify(receipt, PayloadType::Enrol, enrolment, &self.collector)
-                    .map(Ok)
-                    .map_err(|bad| self.no_answer(bad))
-            }
-            Outcome::Refused(reject) => Ok(Err(Refusal::Known(reject))),
-            Outcome::RefusedUnknown { is_final } => Ok(Err(Refusal::Unknown { is_final })),
-        }
-    }
-
     /// Waits if the collector asked for it or is out of reach for the moment, and tells when not to
     /// try again.
     async fn pause_or_fail(
@@ -189,8 +158,9 @@ impl Uplink {
                 Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown
             ),
         };
-        if passes && *tries < TRIES_MAX {
-            let asked = status::retry_after_seconds(status);
+        let asked = status::retry_after_seconds(status);
+        let is_soon = asked.is_none_or(|seconds| seconds <= PAUSE_SECONDS_MAX);
+        if passes && is_soon && *tries < TRIES_MAX {
             tracing::debug!(tries, code = ?status.code(), "collector not available, waiting");
             pace.waits
                 .wait(patience::pause(*tries, asked, pace.chance))
@@ -202,6 +172,7 @@ impl Uplink {
             None if passes => UplinkError::Busy {
                 url: self.url.clone(),
                 tries: *tries,
+                asked_seconds: asked,
             },
             None => self.no_answer(format_args!("{:?}", status.code())),
         })

@@ -120,6 +120,17 @@ fn a_shut_gate_is_69_and_says_what_opens_it() {
 }
 
 #[test]
+fn setup_through_a_pipe_that_ends_is_69_and_records_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = agent(&["setup"], folder.path());
+    assert_eq!(output.status.code(), Some(69));
+    assert!(last_words(&output).contains("the answers ended"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("1 of 4: what you agree to"), "{text}");
+    assert!(!folder.path().join("phonehome").exists());
+}
+
+#[test]
 fn wrong_arguments_are_2() {
     let folder = tempfile::tempdir().expect("a folder");
     let cases: [&[&str]; 4] = [
@@ -135,4 +146,87 @@ fn wrong_arguments_are_2() {
             "{arguments:?}"
         );
     }
+}
+
+/// What stands in the state folder.
+fn files(state: &Path) -> Vec<String> {
+    let entries = fs::read_dir(state).expect("the state folder is there");
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        let name = entry.expect("an entry").file_name();
+        name.to_string_lossy().into_owned()
+    };
+    let mut names: Vec<_> = entries.map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_home_that_no_collector_knows_changes_its_key_and_leaves_by_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("phonehome");
+    assert!(
+        agent(&["consent", "grant", "--yes"], folder.path())
+            .status
+            .success()
+    );
+    let key = |folder: &Path| agent(&["key", "show"], folder).stdout;
+    let before = key(folder.path());
+    let output = agent(&["key", "rotate"], folder.path());
+    assert!(output.status.success(), "{}", last_words(&output));
+    let after = key(folder.path());
+    assert_ne!(before, after);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let shown = String::from_utf8_lossy(&after).into_owned();
+    assert!(said.contains(shown.trim_end()), "{said}");
+    let output = agent(&["consent", "show"], folder.path());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("given at"));
+
+    for _ in 0..2 {
+        let output = agent(&["consent", "withdraw"], folder.path());
+        assert!(output.status.success(), "{}", last_words(&output));
+        assert_eq!(files(&state), ["lock"]);
+    }
+}
+
+#[test]
+fn a_collector_out_of_reach_keeps_nobody_from_leaving() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("phonehome");
+    assert!(
+        agent(&["consent", "grant", "--yes"], folder.path())
+            .status
+            .success()
+    );
+    assert!(agent(&["send", "on"], folder.path()).status.success());
+    // A collector that nobody answers for.
+    let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let enrolled = format!(
+        "{{\"url\": \"https://127.0.0.1:9\", \"key\": \"{key}\", \"receipt\": {{\"payload_type\": \"\", \
+         \"payload\": \"\", \"public_key\": \"\", \"signature\": \"\"}}}}"
+    );
+    fs::write(state.join("collector.json"), enrolled).expect("writes");
+    // A key is not left half changed.
+    let output = agent(&["key", "rotate"], folder.path());
+    assert_eq!(output.status.code(), Some(69));
+    assert!(!files(&state).contains(&"home.key.next".to_owned()));
+
+    for _ in 0..2 {
+        let output = agent(&["consent", "withdraw"], folder.path());
+        assert_eq!(output.status.code(), Some(69));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            said.contains("nothing is observed and nothing is sent"),
+            "{said}"
+        );
+        let sentence = last_words(&output);
+        assert!(sentence.contains("repeat the command"), "{sentence}");
+        let files = files(&state);
+        assert!(files.contains(&"withdrawal".to_owned()), "{files:?}");
+        for gone in ["consent", "sending", "erasure"] {
+            assert!(!files.contains(&gone.to_owned()), "{files:?}");
+        }
+    }
+    // And nobody comes back by accident.
+    let output = agent(&["consent", "grant", "--yes"], folder.path());
+    assert_eq!(output.status.code(), Some(69));
 }

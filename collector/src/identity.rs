@@ -1,6 +1,6 @@
 //! The collector's identity: one Ed25519 key, and everything it signs.
 //!
-//! Takes facts, gives envelopes: the manifest, the clock statement, receipts, releases. The TLS
+//! Takes facts, gives envelopes: the manifest, the clock statement, receipts, erasures, releases. The TLS
 //! certificate is made from the same key, self-signed, so that an invite which pins the key pins
 //! the connection too. The key lives in a file of mode 0600 and leaves it for memory only.
 
@@ -14,6 +14,7 @@ use phonehome_proto::manifest::{ClockStatement, Manifest, ManifestLimits, Purpos
 use phonehome_proto::receipt::Receipt;
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey, VerifyingKey};
 use phonehome_proto::time::Timestamp;
+use phonehome_proto::withdrawal::Erasure;
 use std::path::Path;
 
 /// The key, and in whose name it signs.
@@ -115,7 +116,12 @@ impl Identity {
                 accept_days: days(limits::WEEK_ACCEPT_SECONDS),
                 destroy_days: days(limits::WEEK_DESTROY_SECONDS),
             },
-            accepted_types: vec![PayloadType::Batch, PayloadType::Enrol],
+            accepted_types: vec![
+                PayloadType::Batch,
+                PayloadType::Enrol,
+                PayloadType::Rotate,
+                PayloadType::Withdraw,
+            ],
             endpoint_list_versions: vec![ENDPOINT_LIST_VERSION],
             privacy_label: PRIVACY_LABEL.to_owned(),
         }
@@ -174,6 +180,12 @@ impl Identity {
             purpose: self.purpose,
         };
         self.seal(PayloadType::Receipt, encode::receipt(&receipt))
+    }
+
+    /// The collector's word that it has forgotten a home.
+    #[must_use]
+    pub fn erasure(&self, erasure: &Erasure) -> SealedBatch {
+        self.seal(PayloadType::Erasure, encode::erasure(erasure))
     }
 
     /// The signature of a release's text.

@@ -14,9 +14,10 @@ use crate::geo::network::Origin;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
 use crate::metrics::{Counter, Metrics};
-use crate::registry::{Enrolment, Registry};
+use crate::registry::{Answer, Registry};
 use crate::store::StoreError;
 use crate::verify::{self, Rules, VerifiedBatch};
+use crate::withdrawal::{Withdrawals, Withdrawn};
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::SealedBatch;
@@ -61,6 +62,8 @@ pub struct Intake {
     pub registry: Registry,
     /// Holds what was reported.
     pub journal: Journal,
+    /// Forgets who leaves.
+    pub withdrawals: Withdrawals,
     /// Knows where an address stands.
     pub atlas: Arc<Atlas>,
     /// Knows the time.
@@ -149,6 +152,22 @@ impl Intake {
     fn fail(&self, error: &Arc<StoreError>) {
         tracing::error!(%error, "nothing is acknowledged any more");
         self.failure.send_replace(Some(Arc::clone(error)));
+    }
+
+    /// Counts what a home is told about itself, and puts it in the wire's words.
+    fn tell(
+        &self,
+        answer: Answer,
+        [fresh, repeated]: [Counter; 2],
+        rejected: fn(Reject) -> Counter,
+    ) -> Option<v1::Outcome> {
+        let (counter, outcome) = match answer {
+            Answer::Fresh(receipt) => (fresh, Outcome::Receipt(receipt)),
+            Answer::Repeated(receipt) => (repeated, Outcome::Receipt(receipt)),
+            Answer::Refused(reject) => (rejected(reject), Outcome::Refused(reject)),
+        };
+        self.metrics.count(counter);
+        Some(status::outcome_to_wire(outcome))
     }
 
     /// Verifies a whole request off the runtime's threads: a full one is milliseconds of arithmetic.
@@ -258,23 +277,54 @@ impl v1::intake_server::Intake for Intake {
             .registry
             .enrol(&sealed, &invite_token, &self.identity, now)
             .await;
-        let (counter, outcome) = match enrolled {
-            Ok(Enrolment::Fresh(receipt)) => {
-                (Counter::EnrolmentsAccepted, Outcome::Receipt(receipt))
-            }
-            Ok(Enrolment::Repeated(receipt)) => {
-                (Counter::EnrolmentsRepeated, Outcome::Receipt(receipt))
-            }
-            Ok(Enrolment::Refused(reject)) => (
-                Counter::EnrolmentsRejected(reject),
-                Outcome::Refused(reject),
-            ),
-            Err(error) => return Err(self.defer(&JournalError::Store(Arc::new(error)))),
-        };
+        let answer = enrolled.map_err(|error| self.defer(&JournalError::Store(Arc::new(error))))?;
         undecided.decide();
-        self.metrics.count(counter);
-        let outcome = Some(status::outcome_to_wire(outcome));
+        let outcome = self.tell(
+            answer,
+            [Counter::EnrolmentsAccepted, Counter::EnrolmentsRepeated],
+            Counter::EnrolmentsRejected,
+        );
         Ok(Response::new(v1::EnrolResponse { outcome }))
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<v1::RotateKeyRequest>,
+    ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        self.metrics.count(Counter::RotationsReceived);
+        let undecided = Undecided::new(&self.metrics, Counter::RotationsDeferred, 1);
+        let rotation = request.into_inner().rotation.unwrap_or_default();
+        let sealed = status::envelope_from_wire(rotation);
+        let now = self.clock.now();
+        let rotated = self.registry.rotate(&sealed, &self.identity, now).await;
+        let answer = rotated.map_err(|error| self.defer(&JournalError::Store(Arc::new(error))))?;
+        undecided.decide();
+        let outcome = self.tell(
+            answer,
+            [Counter::RotationsAccepted, Counter::RotationsRepeated],
+            Counter::RotationsRejected,
+        );
+        Ok(Response::new(v1::RotateKeyResponse { outcome }))
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<v1::WithdrawRequest>,
+    ) -> Result<Response<v1::WithdrawResponse>, Status> {
+        self.metrics.count(Counter::WithdrawalsReceived);
+        let undecided = Undecided::new(&self.metrics, Counter::WithdrawalsDeferred, 1);
+        let withdrawal = request.into_inner().withdrawal.unwrap_or_default();
+        let sealed = status::envelope_from_wire(withdrawal);
+        let withdrawn = self.withdrawals.withdraw(&sealed, self.clock.now()).await;
+        let Withdrawn { answer, batches } = withdrawn.map_err(|error| self.defer(&error))?;
+        undecided.decide();
+        self.metrics.add(Counter::BatchesErased, batches);
+        let outcome = self.tell(
+            answer,
+            [Counter::WithdrawalsAccepted, Counter::WithdrawalsRepeated],
+            Counter::WithdrawalsRejected,
+        );
+        Ok(Response::new(v1::WithdrawResponse { outcome }))
     }
 
     async fn submit(

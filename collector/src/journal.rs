@@ -170,8 +170,12 @@ impl Journal {
                     .identity
                     .receipt(home, PayloadType::Batch, payload_hash, now);
                 let nonce = self.chance.clone().bytes();
+                let key_hash = Hash::of(&sealed.public_key);
                 let row = key.seal((home, batch_id), origin, sealed, &receipt, nonce);
-                return Ok((Step::Append { key, receipt }, Some(Attempt::Append(row))));
+                return Ok((
+                    Step::Append { key, receipt },
+                    Some(Attempt::Append { row, key_hash }),
+                ));
             }
             Timeliness::TooEarly => Reject::TooEarly,
             Timeliness::TooLate => Reject::TooLate,
@@ -230,6 +234,8 @@ impl Step {
             },
             (Appended::Conflict, _) => Err(Reject::Conflict),
             (Appended::Full, _) => Err(Reject::TooMany),
+            // It withdrew while its batch was under way.
+            (Appended::Stranger, _) => Err(Reject::UnknownKey),
             (Appended::Fresh | Appended::Closed, _) => Err(late),
         }
     }

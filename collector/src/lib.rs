@@ -30,6 +30,7 @@ pub mod verify;
 pub mod journal;
 pub mod store;
 pub mod weeks;
+pub mod withdrawal;
 
 pub mod fold;
 

@@ -40,6 +40,32 @@ pub enum Counter {
     EnrolmentsRejected(Reject),
     /// Enrolments neither taken nor refused, for the same reasons.
     EnrolmentsDeferred,
+    /// Rotations that came in.
+    RotationsReceived,
+    /// Homes that are known by another key since.
+    RotationsAccepted,
+    /// Rotations that were done before.
+    RotationsRepeated,
+    /// Rotations refused, and why.
+    RotationsRejected(Reject),
+    /// Rotations neither taken nor refused, for the same reasons.
+    RotationsDeferred,
+    /// Withdrawals that came in.
+    WithdrawalsReceived,
+    /// Homes that are forgotten since.
+    WithdrawalsAccepted,
+    /// Withdrawals that were done before.
+    WithdrawalsRepeated,
+    /// Withdrawals refused, and why.
+    WithdrawalsRejected(Reject),
+    /// Withdrawals neither done nor refused, for the same reasons.
+    WithdrawalsDeferred,
+    /// Batches erased because their home withdrew.
+    BatchesErased,
+    /// Replaced keys whose last week is final.
+    KeysForgotten,
+    /// Receipts of withdrawals that are not repeated any more.
+    ErasuresForgotten,
     /// Weeks that were closed.
     WeeksClosed,
     /// Journal rows left out of a fold because they did not open. Must stay zero.
@@ -72,6 +98,17 @@ impl Counter {
             Self::EnrolmentsAccepted,
             Self::EnrolmentsRepeated,
             Self::EnrolmentsDeferred,
+            Self::RotationsReceived,
+            Self::RotationsAccepted,
+            Self::RotationsRepeated,
+            Self::RotationsDeferred,
+            Self::WithdrawalsReceived,
+            Self::WithdrawalsAccepted,
+            Self::WithdrawalsRepeated,
+            Self::WithdrawalsDeferred,
+            Self::BatchesErased,
+            Self::KeysForgotten,
+            Self::ErasuresForgotten,
             Self::WeeksClosed,
             Self::RowsUnreadable,
             Self::ContactsShed,
@@ -84,6 +121,8 @@ impl Counter {
             .chain(Refusal::ALL.map(Self::ConnectionsRefused))
             .chain(Reject::ALL.map(Self::BatchesRejected))
             .chain(Reject::ALL.map(Self::EnrolmentsRejected))
+            .chain(Reject::ALL.map(Self::RotationsRejected))
+            .chain(Reject::ALL.map(Self::WithdrawalsRejected))
     }
 
     /// Its name and label as a dashboard reads them.
@@ -106,6 +145,19 @@ impl Counter {
             Self::EnrolmentsRepeated => plain("enrolments_repeated"),
             Self::EnrolmentsRejected(reject) => labelled("enrolments_rejected", reject.as_str()),
             Self::EnrolmentsDeferred => plain("enrolments_deferred"),
+            Self::RotationsReceived => plain("rotations_received"),
+            Self::RotationsAccepted => plain("rotations_accepted"),
+            Self::RotationsRepeated => plain("rotations_repeated"),
+            Self::RotationsRejected(reject) => labelled("rotations_rejected", reject.as_str()),
+            Self::RotationsDeferred => plain("rotations_deferred"),
+            Self::WithdrawalsReceived => plain("withdrawals_received"),
+            Self::WithdrawalsAccepted => plain("withdrawals_accepted"),
+            Self::WithdrawalsRepeated => plain("withdrawals_repeated"),
+            Self::WithdrawalsRejected(reject) => labelled("withdrawals_rejected", reject.as_str()),
+            Self::WithdrawalsDeferred => plain("withdrawals_deferred"),
+            Self::BatchesErased => plain("batches_erased"),
+            Self::KeysForgotten => plain("keys_forgotten"),
+            Self::ErasuresForgotten => plain("erasures_forgotten"),
             Self::WeeksClosed => plain("weeks_closed"),
             Self::RowsUnreadable => plain("rows_unreadable"),
             Self::ContactsShed => plain("contacts_shed"),

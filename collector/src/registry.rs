@@ -3,7 +3,9 @@
 //! Takes sealed enrolments and invites, gives keys. A home is in once an invite opened the door for
 //! it; the invite is spent in the same transaction that takes the home in. Tokens are kept hashed,
 //! and which home used which is not kept at all. Enrolment is idempotent: the same enrolment gets
-//! the first receipt's bytes again.
+//! the first receipt's bytes again. A home can change its key ([`rotation`]); it keeps its name.
+
+pub mod rotation;
 
 use crate::envelope;
 use crate::identity::Identity;
@@ -15,7 +17,7 @@ use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
-use phonehome_proto::time::Timestamp;
+use phonehome_proto::time::{Day, Timestamp};
 
 /// An enrolled key and the home it speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +26,18 @@ pub struct HomeKey {
     pub home: HomeId,
     /// The key.
     pub key: VerifyingKey,
+    /// The last day it may report on, if the home has replaced it; `None` for its current key.
+    pub last_day: Option<Day>,
 }
 
-/// What became of an enrolment.
+/// What a home is told that enrols, rotates its key or withdraws.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Enrolment {
-    /// The home is in; the receipt says so.
+pub enum Answer {
+    /// It is done; this says so.
     Fresh(SealedBatch),
-    /// It was in already; the first receipt again.
+    /// It was done before; what was said then, again.
     Repeated(SealedBatch),
-    /// It stays outside.
+    /// It is not done.
     Refused(Reject),
 }
 
@@ -97,10 +101,10 @@ impl Registry {
         token: &[u8],
         identity: &Identity,
         now: Timestamp,
-    ) -> Result<Enrolment, StoreError> {
+    ) -> Result<Answer, StoreError> {
         let (key, invite_hash) = match check(sealed, token, identity.audience()) {
             Ok(checked) => checked,
-            Err(reject) => return Ok(Enrolment::Refused(reject)),
+            Err(reject) => return Ok(Answer::Refused(reject)),
         };
         let payload_hash = Hash::of(&sealed.payload);
         let receipt = identity.receipt(key.home(), PayloadType::Enrol, payload_hash, now);
@@ -115,17 +119,20 @@ impl Registry {
             now,
         };
         Ok(match self.store.enrol(attempt).await? {
-            Enrolled::Fresh => Enrolment::Fresh(receipt),
+            Enrolled::Fresh => Answer::Fresh(receipt),
             Enrolled::Repeated(first) => {
                 // One that does not unpack was altered in the file; a new one says the same.
                 let first = envelope::unpack(PayloadType::Receipt, &first);
-                Enrolment::Repeated(first.map_or(receipt, |(receipt, _)| receipt))
+                Answer::Repeated(first.map_or(receipt, |(receipt, _)| receipt))
             }
-            Enrolled::InvalidInvite => Enrolment::Refused(Reject::InvalidInvite),
+            Enrolled::InvalidInvite => Answer::Refused(Reject::InvalidInvite),
+            Enrolled::Retired => Answer::Refused(Reject::KeyRetired),
+            Enrolled::Taken => Answer::Refused(Reject::KeyTaken),
         })
     }
 
-    /// The enrolled key in each of these envelopes, in order; `None` for one nobody enrolled.
+    /// The key in each of these envelopes, in order, as far as it speaks or spoke for a home; `None`
+    /// for one that is nobody's.
     ///
     /// # Errors
     /// When the store fails.
@@ -143,6 +150,7 @@ impl Registry {
                 Some(HomeKey {
                     home: row.home,
                     key,
+                    last_day: row.last_day,
                 })
             })
             .collect())
@@ -164,23 +172,37 @@ impl Registry {
     }
 }
 
+/// The key in an envelope of type `expected`, and the payload, if it signed exactly these bytes.
+///
+/// Whether the key is anybody's is not said by that: an enrolment introduces it, and of others the
+/// store asks, in the transaction that does what they want.
+///
+/// # Errors
+/// [`Reject::UnknownType`], [`Reject::TooLarge`], [`Reject::BadSignature`].
+pub fn self_signed(
+    sealed: &SealedBatch,
+    expected: PayloadType,
+) -> Result<(VerifyingKey, &[u8]), Reject> {
+    if sealed.payload_type != expected.as_str() {
+        return Err(Reject::UnknownType);
+    }
+    if sealed.payload.len() > limits::PAYLOAD_BYTES_MAX {
+        return Err(Reject::TooLarge);
+    }
+    let key = VerifyingKey::from_bytes(&sealed.public_key).map_err(|_| Reject::BadSignature)?;
+    let payload = sealed
+        .open(expected, &key)
+        .map_err(|_| Reject::BadSignature)?;
+    Ok((key, payload))
+}
+
 /// The key that signed the enrolment and the invite it names, if all of it fits together.
 fn check(
     sealed: &SealedBatch,
     token: &[u8],
     audience: Audience,
 ) -> Result<(VerifyingKey, Hash), Reject> {
-    if sealed.payload_type != PayloadType::Enrol.as_str() {
-        return Err(Reject::UnknownType);
-    }
-    if sealed.payload.len() > limits::PAYLOAD_BYTES_MAX {
-        return Err(Reject::TooLarge);
-    }
-    // The one envelope whose own key is believed: an enrolment introduces it.
-    let key = VerifyingKey::from_bytes(&sealed.public_key).map_err(|_| Reject::BadSignature)?;
-    let payload = sealed
-        .open(PayloadType::Enrol, &key)
-        .map_err(|_| Reject::BadSignature)?;
+    let (key, payload) = self_signed(sealed, PayloadType::Enrol)?;
     let enrolment = decode::enrolment(payload)?;
     if enrolment.audience != audience {
         return Err(Reject::WrongAudience);

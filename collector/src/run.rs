@@ -92,13 +92,18 @@ pub async fn serve(
     let keys = ground.keys();
     let weeks = ground.weeks(keys.clone());
     let identity = Arc::clone(&ground.identity);
-    let (journal, writer) =
-        Journal::start(ground.store.clone(), identity, keys, ground.chance.clone());
+    let (journal, writer) = Journal::start(
+        ground.store.clone(),
+        identity,
+        keys.clone(),
+        ground.chance.clone(),
+    );
     let intake = Intake {
         identity: Arc::clone(&ground.identity),
         serial: ground.serial,
         registry: ground.registry(),
         journal,
+        withdrawals: ground.withdrawals(keys),
         atlas: Arc::clone(&ground.atlas),
         clock: Arc::clone(&clock),
         metrics: ground.metrics.clone(),

@@ -6,22 +6,25 @@
 //! spread homes over machines and still answer exactly. A new engine is a new folder, a new variant
 //! of [`Store`], and a run of the one contract suite.
 //!
-//! Five things are kept: the *registry* (homes, their keys, hashed invites), the *journal* (sealed
+//! Five things are kept: the *registry* (homes, their keys, hashed invites, what homes that left
+//! need to be told again), the *journal* (sealed
 //! batches of weeks that are not final), the *weeks* and where they stand, the *releases*, and the
 //! *ledger*, a hash chain of what was done to weeks.
 
+#[cfg(test)]
+mod fixture;
 mod rows;
 pub mod sqlite;
 
 pub use rows::{
-    Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
-    HomeRow, HomeToken, InviteRow, JournalRow, KeyRow, LedgerRow, ReleaseRow, Slice, WeekRow,
-    WeekState,
+    Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, EraseAttempt, Erased, Forgotten,
+    HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX, HomeRow, HomeToken, InviteRow, JournalRow, KeyRow,
+    LedgerRow, NotItsKey, ReleaseRow, RotateAttempt, Rotated, Slice, Stored, WeekRow, WeekState,
 };
 
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::manifest::Purpose;
-use phonehome_proto::time::{Timestamp, Week};
+use phonehome_proto::time::{Day, Timestamp, Week};
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -112,6 +115,40 @@ impl Store {
         }
     }
 
+    /// Puts a home under another key, or repeats the first answer.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn rotate(&self, attempt: RotateAttempt) -> Result<Rotated, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.rotate(attempt).await,
+        }
+    }
+
+    /// Forgets a home: what it holds in the given weeks, its keys and its entry, past recovery from
+    /// the file. Does so only if the given weeks are all that are not final and it holds in them what
+    /// the receipt says; or repeats the first answer.
+    ///
+    /// # Errors
+    /// When the engine fails. If only overwriting did, the home is forgotten and the next call, which
+    /// repeats the first answer, overwrites.
+    pub async fn erase(&self, attempt: EraseAttempt) -> Result<Erased, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.erase(attempt).await,
+        }
+    }
+
+    /// Forgets replaced keys whose last day lies before `keys_before`, and receipts of withdrawals
+    /// whose time is over at `now`.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn forget(&self, keys_before: Day, now: Timestamp) -> Result<Forgotten, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.forget(keys_before, now).await,
+        }
+    }
+
     /// The enrolled key with each of these SHA-256 hashes, in order.
     ///
     /// # Errors
@@ -190,17 +227,19 @@ impl Store {
         }
     }
 
-    /// Stores a closed week's release. `false` if it has one already, which stays.
+    /// Stores a closed week's release, unless it has one already, or a home was erased from it since
+    /// there were `erasures`.
     ///
     /// # Errors
     /// When the engine fails.
     pub async fn release_week(
         &self,
         release: ReleaseRow,
+        erasures: u32,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Stored, StoreError> {
         match self {
-            Self::Sqlite(engine) => engine.release_week(release, now).await,
+            Self::Sqlite(engine) => engine.release_week(release, erasures, now).await,
         }
     }
 

@@ -75,7 +75,11 @@ pub fn verify(
     if sealed.payload.len() > limits::PAYLOAD_BYTES_MAX {
         return Err(Reject::TooLarge);
     }
-    let HomeKey { home, key } = enrolled.ok_or(Reject::UnknownKey)?;
+    let HomeKey {
+        home,
+        key,
+        last_day,
+    } = enrolled.ok_or(Reject::UnknownKey)?;
     let payload = sealed
         .open(PayloadType::Batch, key)
         .map_err(|broken| match broken {
@@ -90,6 +94,10 @@ pub fn verify(
     }
     if header.home != *home {
         return Err(Reject::WrongHome);
+    }
+    // What was sealed before the key was replaced is never sealed again.
+    if last_day.is_some_and(|last| header.day > last) {
+        return Err(Reject::KeyRetired);
     }
     if !rules
         .endpoint_list_versions

@@ -15,7 +15,7 @@ use crate::journal::keys::{WeekKeyError, WeekKeys};
 use crate::metrics::{Counter, Metrics};
 use crate::release::gate::{self, About, GateRules};
 use crate::release::{Release, ReleaseId};
-use crate::store::{ReleaseRow, Store, StoreError, WeekRow, WeekState};
+use crate::store::{Forgotten, ReleaseRow, Store, StoreError, Stored, WeekRow, WeekState};
 use closing::Closing;
 use phonehome_proto::limits;
 use phonehome_proto::time::{Timestamp, Week};
@@ -78,7 +78,8 @@ pub const fn destroyed_at(week: Week) -> Timestamp {
 }
 
 impl Weeks {
-    /// Does what is due at `now`: closes, releases, destroys. Gives the releases it made.
+    /// Does what is due at `now`: closes, releases, destroys, and forgets replaced keys and what was
+    /// kept for homes that withdrew. Gives the releases it made.
     ///
     /// # Errors
     /// The first failure, after every week was tried. A week past its time is destroyed even if it
@@ -99,6 +100,9 @@ impl Weeks {
             {
                 failure = failure.or(Some(error));
             }
+        }
+        if let Err(error) = self.forget(now).await {
+            failure = failure.or(Some(error));
         }
         failure.map_or(Ok(made), Err)
     }
@@ -156,8 +160,7 @@ impl Weeks {
     /// # Errors
     /// When store or key fail, or the key is gone.
     pub async fn fold(&self, week: Week, slices: u16) -> Result<Release, WeeksError> {
-        let rows = self.store.weeks().await?;
-        let row = rows.into_iter().find(|row| row.week == week);
+        let row = self.row(week).await?;
         let key = self.keys.existing(week)?;
         // With another key every row would be unreadable, and the release would say that nobody was
         // there.
@@ -195,21 +198,48 @@ impl Weeks {
             self.metrics.count(Counter::WeeksClosed);
             tracing::info!(week = %row.week, "week closed");
         }
-        let release = self.fold(row.week, slices()).await?;
-        let text = json::to_json(&release);
-        let signature = self.identity.sign_release(&text);
-        let stored = ReleaseRow {
-            week: row.week,
-            revision: 0,
-            text,
-            signature,
-        };
-        if !self.store.release_week(stored, now).await? {
-            return Ok(None);
+        for _ in 0..FOLDS_MAX {
+            // Read before folding: a home that withdraws meanwhile was told that it is not counted.
+            let erasures = self.row(row.week).await?.map_or(0, |row| row.erasures);
+            let release = self.fold(row.week, slices()).await?;
+            let text = json::to_json(&release);
+            let signature = self.identity.sign_release(&text);
+            let stored = ReleaseRow {
+                week: row.week,
+                revision: 0,
+                text,
+                signature,
+            };
+            match self.store.release_week(stored, erasures, now).await? {
+                Stored::Fresh => {
+                    self.metrics.count(Counter::ReleasesMade);
+                    tracing::info!(release = %release.id, "release made");
+                    return Ok(Some(release.id));
+                }
+                Stored::Before => return Ok(None),
+                Stored::Outdated => {}
+            }
         }
-        self.metrics.count(Counter::ReleasesMade);
-        tracing::info!(release = %release.id, "release made");
-        Ok(Some(release.id))
+        Ok(None)
+    }
+
+    /// Forgets the keys that homes have replaced, once the weeks they could report on are final, and
+    /// what was kept to repeat to homes that withdrew.
+    async fn forget(&self, now: Timestamp) -> Result<(), WeeksError> {
+        let Some(day) = now.plus_seconds(-limits::BATCH_LIFE_SECONDS_MAX).day() else {
+            return Ok(());
+        };
+        // Its week and those before ended seven days ago.
+        let keys_before = day.week().next().monday();
+        let Forgotten { keys, withdrawals } = self.store.forget(keys_before, now).await?;
+        self.metrics.add(Counter::KeysForgotten, keys);
+        self.metrics.add(Counter::ErasuresForgotten, withdrawals);
+        Ok(())
+    }
+
+    async fn row(&self, week: Week) -> Result<Option<WeekRow>, WeeksError> {
+        let rows = self.store.weeks().await?;
+        Ok(rows.into_iter().find(|row| row.week == week))
     }
 
     /// The key first: once it is gone, rows left behind by a power cut say nothing, and the next
@@ -222,6 +252,10 @@ impl Weeks {
         Ok(())
     }
 }
+
+/// A week that homes withdraw from while it is folded is folded again, so often at once; then it is
+/// tried again later.
+const FOLDS_MAX: u32 = 4;
 
 /// As many slices as there are processors.
 fn slices() -> u16 {

@@ -1,9 +1,9 @@
 //! Payload bytes -> nouns: every check that protobuf cannot express.
 //!
-//! Homes' payloads ([`batch`], [`enrolment`], [`consent`]) are canonical: they are accepted only if
+//! Homes' payloads ([`batch`], [`enrolment`], [`rotation`], [`withdrawal`], [`consent`]) are canonical: they are accepted only if
 //! encoding what was decoded gives the same bytes, which refuses unknown fields, another order,
 //! explicit defaults and trailing bytes alike. Collectors' payloads ([`manifest`], [`clock`],
-//! [`receipt`]) ignore fields they do not know. Nothing here panics, whatever the bytes.
+//! [`receipt`], [`erasure`]) ignore fields they do not know. Nothing here panics, whatever the bytes.
 
 use crate::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, Source};
 use crate::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
@@ -20,11 +20,13 @@ use crate::observation::{
 };
 use crate::receipt::Receipt;
 use crate::reject::Reject;
+use crate::rotation::{Rotation, RotationFacts};
 use crate::scale::{Magnitude, RttStep};
 use crate::seal::{PayloadType, VerifyingKey};
 use crate::time::{Day, Timestamp};
 use crate::v1;
 use crate::vendor::Vendor;
+use crate::withdrawal::{Erasure, Withdrawal};
 use prost::Message;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -58,6 +60,45 @@ pub fn enrolment(payload: &[u8]) -> Result<Enrolment, Reject> {
         },
         encode::enrolment,
     )
+}
+
+/// The rotation in a payload, its new key's proof checked.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::Malformed`], [`Reject::NotCanonical`]; [`Reject::BadSignature`] if
+/// the proof does not fit.
+pub fn rotation(payload: &[u8]) -> Result<Rotation, Reject> {
+    let read = |message: v1::Rotation| {
+        Some(Rotation {
+            facts: RotationFacts {
+                audience: Audience::from_slice(&message.audience)?,
+                home: HomeId::from_slice(&message.home)?,
+                new_key: VerifyingKey::from_bytes(&message.new_key).ok()?,
+            },
+            proof: message.proof.try_into().ok()?,
+        })
+    };
+    let rotation = canonical(payload, read, encode::rotation)?;
+    let facts = encode::rotation_facts(&rotation.facts);
+    let new_key = &rotation.facts.new_key;
+    let proven = new_key.verify(PayloadType::Rotate, &facts, &rotation.proof);
+    proven.map_err(|_| Reject::BadSignature)?;
+    Ok(rotation)
+}
+
+/// The withdrawal in a payload.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
+pub fn withdrawal(payload: &[u8]) -> Result<Withdrawal, Reject> {
+    let read = |message: v1::Withdrawal| {
+        Some(Withdrawal {
+            audience: Audience::from_slice(&message.audience)?,
+            home: HomeId::from_slice(&message.home)?,
+            nonce: message.nonce.try_into().ok()?,
+        })
+    };
+    canonical(payload, read, encode::withdrawal)
 }
 
 /// The consent in a payload.
@@ -155,6 +196,29 @@ pub fn receipt(payload: &[u8]) -> Result<Receipt, Unreadable> {
             purpose: purpose(message.purpose())?,
         })
     })
+}
+
+/// The erasure in a payload.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn erasure(payload: &[u8]) -> Result<Erasure, Unreadable> {
+    let read = |message: v1::Erasure| {
+        let weeks = message.weeks.iter().map(|monday| {
+            let day = Day::new(*monday)?;
+            (day.week().monday() == day).then_some(day.week())
+        });
+        Some(Erasure {
+            audience: Audience::from_slice(&message.audience)?,
+            home: HomeId::from_slice(&message.home)?,
+            withdrawal_hash: Hash::from_slice(&message.withdrawal_hash)?,
+            erased_at: timestamp(message.erased_at_seconds)?,
+            batches: message.batches,
+            weeks: weeks.collect::<Option<_>>()?,
+            purpose: purpose(message.purpose())?,
+        })
+    };
+    lenient(payload, read)
 }
 
 // === the two ways to read ===

@@ -11,8 +11,10 @@ use crate::manifest::{ClockStatement, Manifest, Purpose};
 use crate::net::Prefix;
 use crate::observation::{Destination, NamedBy, Observation, RttSamples, Service, VolumeTrust};
 use crate::receipt::Receipt;
+use crate::rotation::{Rotation, RotationFacts};
 use crate::time::Timestamp;
 use crate::v1;
+use crate::withdrawal::{Erasure, Withdrawal};
 use prost::Message;
 
 /// The payload of a batch.
@@ -79,6 +81,33 @@ pub fn enrolment(enrolment: &Enrolment) -> Vec<u8> {
         audience: enrolment.audience.as_bytes().to_vec(),
         invite_hash: enrolment.invite_hash.as_bytes().to_vec(),
         consent_hash: enrolment.consent_hash.as_bytes().to_vec(),
+    }
+    .encode_to_vec()
+}
+
+/// What the new key of a rotation signs: the payload without the proof.
+#[must_use]
+pub fn rotation_facts(facts: &RotationFacts) -> Vec<u8> {
+    rotation_message(facts).encode_to_vec()
+}
+
+/// The payload of a rotation.
+#[must_use]
+pub fn rotation(rotation: &Rotation) -> Vec<u8> {
+    v1::Rotation {
+        proof: rotation.proof.to_vec(),
+        ..rotation_message(&rotation.facts)
+    }
+    .encode_to_vec()
+}
+
+/// The payload of a withdrawal.
+#[must_use]
+pub fn withdrawal(withdrawal: &Withdrawal) -> Vec<u8> {
+    v1::Withdrawal {
+        audience: withdrawal.audience.as_bytes().to_vec(),
+        home: withdrawal.home.as_bytes().to_vec(),
+        nonce: withdrawal.nonce.to_vec(),
     }
     .encode_to_vec()
 }
@@ -151,6 +180,34 @@ pub fn receipt(receipt: &Receipt) -> Vec<u8> {
         purpose: purpose_number(receipt.purpose),
     }
     .encode_to_vec()
+}
+
+/// The payload of an erasure.
+#[must_use]
+pub fn erasure(erasure: &Erasure) -> Vec<u8> {
+    v1::Erasure {
+        audience: erasure.audience.as_bytes().to_vec(),
+        home: erasure.home.as_bytes().to_vec(),
+        withdrawal_hash: erasure.withdrawal_hash.as_bytes().to_vec(),
+        erased_at_seconds: seconds(erasure.erased_at),
+        batches: erasure.batches,
+        weeks: erasure
+            .weeks
+            .iter()
+            .map(|week| week.monday().number())
+            .collect(),
+        purpose: purpose_number(erasure.purpose),
+    }
+    .encode_to_vec()
+}
+
+fn rotation_message(facts: &RotationFacts) -> v1::Rotation {
+    v1::Rotation {
+        audience: facts.audience.as_bytes().to_vec(),
+        home: facts.home.as_bytes().to_vec(),
+        new_key: facts.new_key.as_bytes().to_vec(),
+        proof: Vec::new(),
+    }
 }
 
 fn observation(observation: &Observation) -> v1::Observation {

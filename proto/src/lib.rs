@@ -27,6 +27,8 @@ pub mod consent;
 pub mod enrolment;
 pub mod manifest;
 pub mod receipt;
+pub mod rotation;
+pub mod withdrawal;
 
 pub mod limits;
 pub mod reject;

@@ -41,6 +41,13 @@ pub const PRIVACY_LABEL_BYTES_MAX: usize = 4 * 1024;
 /// Endpoint-list versions a manifest can count.
 pub const ENDPOINT_LIST_VERSIONS_MAX: usize = 64;
 
+/// Keys a home has replaced that still verify batches of its past; a further rotation waits,
+/// `too_many`, until the oldest is forgotten with its week.
+pub const RETIRED_KEYS_MAX: u32 = 8;
+
+/// A collector can repeat the receipt of a withdrawal for so long.
+pub const ERASURE_KEPT_SECONDS: i64 = 90 * DAY_SECONDS;
+
 /// The gate's k: homes behind a shown cell, each network's counted up to [`NETWORK_HOMES_MAX`].
 pub const GATE_HOMES_MIN: u32 = 10;
 

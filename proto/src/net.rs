@@ -61,6 +61,7 @@ impl Transport {
 impl Scope {
     /// The scope of an address; an IPv4-mapped IPv6 address has the scope of its IPv4 address.
     #[must_use]
+    #[inline]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => Self::of_v4(v4),
@@ -68,6 +69,7 @@ impl Scope {
         }
     }
 
+    #[inline]
     fn of_v4(address: Ipv4Addr) -> Self {
         let [a, b, c, _] = address.octets();
         match (a, b, c) {
@@ -101,6 +103,7 @@ impl Scope {
 impl Prefix {
     /// The prefix an address lies in; an IPv4-mapped IPv6 address lies in its IPv4 prefix.
     #[must_use]
+    #[inline]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(v4) => {

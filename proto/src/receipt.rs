@@ -11,7 +11,7 @@ pub struct Receipt {
     pub audience: Audience,
     /// The home it is for.
     pub home: HomeId,
-    /// What was received: a batch or an enrolment.
+    /// What was received: a batch, an enrolment or a rotation.
     pub payload_type: PayloadType,
     /// SHA-256 of the payload.
     pub payload_hash: Hash,

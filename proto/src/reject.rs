@@ -32,13 +32,17 @@ pub enum Reject {
     UnknownList,
     /// The invite's token is wrong, spent or expired.
     InvalidInvite,
-    /// More batches in one request than [`crate::limits::REQUEST_BATCHES_MAX`].
+    /// More than a collector takes of one home, or in one request: see the manual's limits.
     TooMany,
+    /// The key was replaced: it signs nothing of later days, and only batches of earlier ones.
+    KeyRetired,
+    /// The key that is to speak for a home speaks, or spoke, for one already.
+    KeyTaken,
 }
 
 impl Reject {
     /// Every refusal, in wire order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::UnknownType,
         Self::TooLarge,
         Self::BadSignature,
@@ -53,6 +57,8 @@ impl Reject {
         Self::UnknownList,
         Self::InvalidInvite,
         Self::TooMany,
+        Self::KeyRetired,
+        Self::KeyTaken,
     ];
 
     /// Whether sending the same bytes again can never help; an agent then deletes them and counts.
@@ -71,7 +77,9 @@ impl Reject {
             | Self::TooLate
             | Self::Conflict
             | Self::UnknownList
-            | Self::InvalidInvite => true,
+            | Self::InvalidInvite
+            | Self::KeyRetired
+            | Self::KeyTaken => true,
         }
     }
 
@@ -93,6 +101,8 @@ impl Reject {
             Self::UnknownList => "unknown_list",
             Self::InvalidInvite => "invalid_invite",
             Self::TooMany => "too_many",
+            Self::KeyRetired => "key_retired",
+            Self::KeyTaken => "key_taken",
         }
     }
 
@@ -113,7 +123,9 @@ impl Reject {
             Self::Conflict => "the batch id was used before, with other bytes",
             Self::UnknownList => "the collector does not count this endpoint list",
             Self::InvalidInvite => "the invite is wrong, spent or expired",
-            Self::TooMany => "the request holds more batches than the collector takes at once",
+            Self::TooMany => "that is more than the collector takes of one home for now",
+            Self::KeyRetired => "the home has replaced the key that signed it",
+            Self::KeyTaken => "the new key speaks, or spoke, for a home already",
         }
     }
 }

@@ -19,6 +19,10 @@ pub enum PayloadType {
     Batch,
     /// A home's wish to take part.
     Enrol,
+    /// A home's next key.
+    Rotate,
+    /// A home's wish to be forgotten.
+    Withdraw,
     /// A home's consent; never sent, only its hash is.
     Consent,
     /// A collector's rules.
@@ -27,6 +31,8 @@ pub enum PayloadType {
     Clock,
     /// A collector's acknowledgement.
     Receipt,
+    /// A collector's word that it has forgotten a home.
+    Erasure,
     /// A collector's published numbers.
     Release,
 }
@@ -74,13 +80,16 @@ pub struct NotAKey;
 
 impl PayloadType {
     /// Every type.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Batch,
         Self::Enrol,
+        Self::Rotate,
+        Self::Withdraw,
         Self::Consent,
         Self::Manifest,
         Self::Clock,
         Self::Receipt,
+        Self::Erasure,
         Self::Release,
     ];
 
@@ -90,10 +99,13 @@ impl PayloadType {
         match self {
             Self::Batch => "application/vnd.phonehome.batch.v1+protobuf",
             Self::Enrol => "application/vnd.phonehome.enrol.v1+protobuf",
+            Self::Rotate => "application/vnd.phonehome.rotate.v1+protobuf",
+            Self::Withdraw => "application/vnd.phonehome.withdraw.v1+protobuf",
             Self::Consent => "application/vnd.phonehome.consent.v1+protobuf",
             Self::Manifest => "application/vnd.phonehome.manifest.v1+protobuf",
             Self::Clock => "application/vnd.phonehome.clock.v1+protobuf",
             Self::Receipt => "application/vnd.phonehome.receipt.v1+protobuf",
+            Self::Erasure => "application/vnd.phonehome.erasure.v1+protobuf",
             Self::Release => "application/vnd.phonehome.release.v1+protobuf",
         }
     }

@@ -95,6 +95,8 @@ pub const fn reject_to_wire(reject: Reject) -> v1::Reject {
         Reject::UnknownList => v1::Reject::UnknownList,
         Reject::InvalidInvite => v1::Reject::InvalidInvite,
         Reject::TooMany => v1::Reject::TooMany,
+        Reject::KeyRetired => v1::Reject::KeyRetired,
+        Reject::KeyTaken => v1::Reject::KeyTaken,
     }
 }
 
@@ -117,6 +119,8 @@ pub const fn reject_from_wire(code: v1::Reject) -> Option<Reject> {
         v1::Reject::UnknownList => Reject::UnknownList,
         v1::Reject::InvalidInvite => Reject::InvalidInvite,
         v1::Reject::TooMany => Reject::TooMany,
+        v1::Reject::KeyRetired => Reject::KeyRetired,
+        v1::Reject::KeyTaken => Reject::KeyTaken,
     })
 }
 

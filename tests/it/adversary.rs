@@ -228,6 +228,23 @@ async fn every_lie_is_refused_with_its_reason() -> Result<()> {
     );
     provoked.insert(Reject::InvalidInvite);
 
+    // A key that was replaced says nothing of later days, and a key speaks for one home.
+    let taken = stage.liar.rotation(&second.key);
+    let refused = Outcome::Refused(Reject::KeyTaken);
+    ensure!(
+        first.rotate(first.rotation(&stage.liar.key)).await? == refused,
+        "it is taken"
+    );
+    ensure!(
+        is_receipt(&stage.liar.rotate(taken).await?),
+        "an unused key is not"
+    );
+    provoked.insert(Reject::KeyTaken);
+    stage.clock.set(today()?.plus(3).start());
+    let later = stage.liar.sealed(stage.liar.header(today()?.plus(2), 99));
+    stage.refuses(later, Reject::KeyRetired).await?;
+    provoked.insert(Reject::KeyRetired);
+
     let all: BTreeSet<_> = Reject::ALL.into_iter().collect();
     ensure!(
         provoked == all,
@@ -239,7 +256,11 @@ async fn every_lie_is_refused_with_its_reason() -> Result<()> {
     Ok(())
 }
 
-/// In = out + each counted refusal, for batches and for enrolments.
+const fn is_receipt(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Receipt(_))
+}
+
+/// In = out + each counted refusal, for batches, enrolments and rotations.
 fn balances(metrics: &BTreeMap<Counter, u64>) -> Result<()> {
     let rejected = |counter: fn(Reject) -> Counter| -> u64 {
         Reject::ALL
@@ -262,6 +283,14 @@ fn balances(metrics: &BTreeMap<Counter, u64>) -> Result<()> {
     ensure!(
         metrics[&Counter::EnrolmentsReceived] == enrolments,
         "enrolments: {metrics:?}"
+    );
+    let rotations = metrics[&Counter::RotationsAccepted]
+        + metrics[&Counter::RotationsRepeated]
+        + metrics[&Counter::RotationsDeferred]
+        + rejected(Counter::RotationsRejected);
+    ensure!(
+        metrics[&Counter::RotationsReceived] == rotations,
+        "rotations: {metrics:?}"
     );
     Ok(())
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use phonehome_agent::batch;
 use phonehome_agent::capture::CaptureError;
-use phonehome_agent::observe::{Contact, Observer, Rules};
+use phonehome_agent::observe::{Account, Contact, Observer, Rules};
 use phonehome_agent::run::world::{self, Unlisted, World};
 use phonehome_proto::batch::Source;
 use phonehome_proto::chance::SeededChance;
@@ -100,9 +100,13 @@ fn observed(world: &World) -> Result<()> {
             server: flow.server.address,
             service: flow.service,
             name,
-            bytes_up: flow.up.bytes,
-            bytes_down: flow.down.bytes,
-            volume_trust: VolumeTrust::Exact,
+            is_intercepted: flow.is_intercepted,
+            tap: Account {
+                bytes_up: flow.up.bytes,
+                bytes_down: flow.down.bytes,
+                trust: VolumeTrust::Exact,
+            },
+            kernel: None,
             rtt: flow.rtt.map(|rtt| (rtt.nanos_min, rtt.samples)),
         };
         let decided = observer.handle_contact(&contact, seen.device.map(|id| devices.tag(id)));

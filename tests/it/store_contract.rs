@@ -2,16 +2,22 @@
 //!
 //! Nothing here knows how an engine works; a second one adds a line to [`engines`].
 
+mod membership;
+
 use phonehome_collector::geo::network::{Asn, Origin};
 use phonehome_collector::store::{
     Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
-    HomeToken, InviteRow, JournalRow, LedgerRow, ReleaseRow, Slice, Store, StoreError, WeekState,
+    HomeToken, InviteRow, JournalRow, LedgerRow, ReleaseRow, Slice, Store, StoreError, Stored,
+    WeekState,
 };
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::Country;
 use phonehome_proto::time::{Timestamp, Week};
 use std::collections::BTreeSet;
+
+/// The key that signs whatever is appended here, where it does not matter whose batch it is.
+const REPORTER: [u8; 32] = [200; 32];
 
 /// A fresh store of each engine, and the folder it lives in.
 async fn engines() -> Vec<(Store, tempfile::TempDir)> {
@@ -20,6 +26,21 @@ async fn engines() -> Vec<(Store, tempfile::TempDir)> {
         .await
         .expect("opens");
     vec![(store, folder)]
+}
+
+/// The same with the reporter in the registry.
+async fn reporting() -> Vec<(Store, tempfile::TempDir)> {
+    let engines = engines().await;
+    for (store, _) in &engines {
+        take_in(store, REPORTER[0]).await;
+    }
+    engines
+}
+
+async fn take_in(store: &Store, home: u8) {
+    invite(store, home, 60).await;
+    let enrolled = store.enrol(enrolment(home, home)).await.expect("asks");
+    assert_eq!(enrolled, Enrolled::Fresh);
 }
 
 fn now() -> Timestamp {
@@ -60,11 +81,16 @@ fn look(row: &JournalRow) -> Attempt {
     }
 }
 
+/// To append a row whose batch the reporter's key signed.
+fn attempt(row: JournalRow) -> Attempt {
+    Attempt::Append {
+        row,
+        key_hash: Hash::of(&REPORTER),
+    }
+}
+
 async fn append(store: &Store, row: JournalRow) -> Appended {
-    let appended = store
-        .append(vec![Attempt::Append(row)])
-        .await
-        .expect("appends");
+    let appended = store.append(vec![attempt(row)]).await.expect("appends");
     appended.into_iter().next().expect("one answer")
 }
 
@@ -135,8 +161,7 @@ async fn an_invite_opens_the_door_once() {
 async fn keys_are_found_by_hash_and_in_order() {
     for (store, _folder) in engines().await {
         for home in [1, 2] {
-            invite(&store, home, 60).await;
-            store.enrol(enrolment(home, home)).await.expect("asks");
+            take_in(&store, home).await;
         }
         let asked = [2, 9, 1].map(|home| Hash::of(&[home; 32])).to_vec();
         let found = store.keys(asked).await.expect("reads");
@@ -187,7 +212,7 @@ async fn homes_come_in_pages_that_leave_nobody_out() {
 
 #[tokio::test]
 async fn a_row_is_appended_once_and_comes_back_whole() {
-    for (store, _folder) in engines().await {
+    for (store, _folder) in reporting().await {
         assert_eq!(
             append(&store, row(1, 1)).await,
             Appended::Closed,
@@ -226,17 +251,17 @@ async fn a_row_is_appended_once_and_comes_back_whole() {
 
 #[tokio::test]
 async fn a_list_is_answered_in_order_and_sees_itself() {
-    for (store, _folder) in engines().await {
+    for (store, _folder) in reporting().await {
         store
             .open_week(week(), Hash::of(b"key"))
             .await
             .expect("opens");
         let attempts = vec![
             look(&row(1, 1)),
-            Attempt::Append(row(1, 1)),
+            attempt(row(1, 1)),
             look(&row(1, 1)),
-            Attempt::Append(row(1, 1)),
-            Attempt::Append(row(2, 1)),
+            attempt(row(1, 1)),
+            attempt(row(2, 1)),
         ];
         let expected = [
             Appended::Closed,
@@ -251,7 +276,7 @@ async fn a_list_is_answered_in_order_and_sees_itself() {
 
 #[tokio::test]
 async fn a_home_fills_its_week_and_nobody_elses() {
-    for (store, _folder) in engines().await {
+    for (store, _folder) in reporting().await {
         store
             .open_week(week(), Hash::of(b"key"))
             .await
@@ -259,7 +284,7 @@ async fn a_home_fills_its_week_and_nobody_elses() {
         let numbered = |number: u32| {
             let mut row = row(1, 0);
             row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
-            Attempt::Append(row)
+            attempt(row)
         };
         let attempts = (0..=HOME_WEEK_BATCHES_MAX).map(numbered).collect();
         let mut answers = store.append(attempts).await.expect("appends");
@@ -271,7 +296,7 @@ async fn a_home_fills_its_week_and_nobody_elses() {
 
 #[tokio::test]
 async fn pages_and_slices_hold_every_row_once_and_keep_homes_together() {
-    for (store, _folder) in engines().await {
+    for (store, _folder) in reporting().await {
         store
             .open_week(week(), Hash::of(b"key"))
             .await
@@ -281,7 +306,7 @@ async fn pages_and_slices_hold_every_row_once_and_keep_homes_together() {
             .flat_map(|home| [row(home, 3), row(home, 200)])
             .collect();
         // Appended in another order than they are read in.
-        let attempts = rows.iter().rev().cloned().map(Attempt::Append).collect();
+        let attempts = rows.iter().rev().cloned().map(attempt).collect();
         store.append(attempts).await.expect("appends");
         for (slices, bytes_max) in [(1, usize::MAX), (1, 1), (3, 9), (256, 0)] {
             let mut read = Vec::new();
@@ -307,7 +332,7 @@ async fn pages_and_slices_hold_every_row_once_and_keep_homes_together() {
 
 #[tokio::test]
 async fn a_week_only_moves_on() {
-    for (store, _folder) in engines().await {
+    for (store, _folder) in reporting().await {
         let state = async || {
             store
                 .weeks()
@@ -348,18 +373,15 @@ async fn a_week_only_moves_on() {
             text: "{}\n".to_owned(),
             signature: [7; 64],
         };
-        assert!(
-            store
-                .release_week(release.clone(), now())
-                .await
-                .expect("stores")
-        );
+        let stored = store.release_week(release.clone(), 0, now()).await;
+        assert_eq!(stored.expect("stores"), Stored::Fresh);
         assert_eq!(state().await, Some(WeekState::Released));
         let other = ReleaseRow {
             text: "{ }\n".to_owned(),
             ..release.clone()
         };
-        assert!(!store.release_week(other, now()).await.expect("refuses"));
+        let stored = store.release_week(other, 0, now()).await;
+        assert_eq!(stored.expect("refuses"), Stored::Before);
         assert_eq!(store.releases().await.expect("reads"), [release]);
 
         store.destroy_week(week(), now()).await.expect("destroys");
@@ -381,7 +403,7 @@ async fn a_week_only_moves_on() {
 
 #[tokio::test]
 async fn a_large_week_is_destroyed_whole_and_alone() {
-    for (store, _folder) in engines().await {
+    for (store, _folder) in reporting().await {
         let key = Hash::of(b"key");
         for week in [week(), week().next()] {
             store.open_week(week, key).await.expect("opens");
@@ -389,7 +411,7 @@ async fn a_large_week_is_destroyed_whole_and_alone() {
                 let mut row = JournalRow { week, ..row(0, 0) };
                 row.home.0 = *Hash::of(&(number / 3).to_be_bytes()).as_bytes();
                 row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
-                Attempt::Append(row)
+                attempt(row)
             });
             store.append(rows.collect()).await.expect("appends");
         }
@@ -462,6 +484,7 @@ async fn all_of_it_is_there_after_a_restart() {
     ));
     assert!(!path.exists(), "looking for a database makes none");
     let store = Store::open(&path, true).await.expect("opens");
+    take_in(&store, REPORTER[0]).await;
     store
         .open_week(week(), Hash::of(b"key"))
         .await

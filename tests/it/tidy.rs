@@ -18,18 +18,26 @@ const AGENT_CRATES_MAX: usize = 120;
 const AGENT_EDGES: &[(&str, &[&str])] = &[
     ("capture", &["tally"]),
     ("packet", &["capture", "tally"]),
-    ("flow", &["name", "packet", "tally"]),
+    // The kernel's counters come from `capture` as they are; there is no stage between. Every packet is
+    // looked up in tables of `flow` and of `device`: one seeded hash serves both.
+    ("flow", &["capture", "hash", "name", "packet", "tally"]),
     ("evidence", &["packet"]),
-    ("device", &["evidence", "packet", "tally"]),
+    ("device", &["evidence", "hash", "packet", "tally"]),
     ("observe", &["device", "evidence", "tally"]),
     ("batch", &["observe"]),
+    // Which keys are the home's own is said where things are sealed.
+    ("consent", &["seal"]),
     ("spool", &["durable", "seal", "tally"]),
-    ("uplink", &["consent", "spool"]),
+    ("uplink", &["consent", "seal", "spool"]),
     (
         "state",
         &["device", "durable", "seal", "spool", "tally", "uplink"],
     ),
-    ("cli", &["device", "run", "state", "uplink"]),
+    // The folders it leaves open are made and handed over as all others are.
+    ("sandbox", &["durable"]),
+    // How much waits at most is the spool's own noun.
+    ("config", &["spool"]),
+    ("cli", &["config", "device", "run", "state", "uplink"]),
 ];
 
 /// The same for the collector.
@@ -52,7 +60,14 @@ const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
     (
         "intake",
         &[
-            "geo", "identity", "journal", "metrics", "registry", "store", "verify",
+            "geo",
+            "identity",
+            "journal",
+            "metrics",
+            "registry",
+            "store",
+            "verify",
+            "withdrawal",
         ],
     ),
     ("metrics", &["intake"]),
@@ -63,6 +78,10 @@ const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
             "count", "enrich", "fold", "format", "geo", "identity", "journal", "metrics",
             "release", "store",
         ],
+    ),
+    (
+        "withdrawal",
+        &["envelope", "identity", "journal", "registry", "store"],
     ),
     ("fold", &["geo"]),
     ("enrich", &["fold", "geo"]),
@@ -94,6 +113,8 @@ const PROTO_EDGES: &[(&str, &[&str])] = &[
     ("consent", &["id", "time"]),
     ("manifest", &["id", "seal", "time"]),
     ("receipt", &["id", "manifest", "seal", "time"]),
+    ("rotation", &["id", "seal"]),
+    ("withdrawal", &["id", "manifest", "time"]),
     (
         "encode",
         &[
@@ -105,8 +126,10 @@ const PROTO_EDGES: &[(&str, &[&str])] = &[
             "net",
             "observation",
             "receipt",
+            "rotation",
             "time",
             "v1",
+            "withdrawal",
         ],
     ),
     (
@@ -125,11 +148,13 @@ const PROTO_EDGES: &[(&str, &[&str])] = &[
             "observation",
             "receipt",
             "reject",
+            "rotation",
             "scale",
             "seal",
             "time",
             "v1",
             "vendor",
+            "withdrawal",
         ],
     ),
     ("status", &["reject", "seal", "v1"]),
@@ -186,6 +211,8 @@ const NOUNS: &[&str] = &[
     "enrolment",
     "manifest",
     "receipt",
+    "rotation",
+    "withdrawal",
     "limits",
     "reject",
 ];

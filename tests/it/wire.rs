@@ -14,19 +14,27 @@ fn golden(name: &str) -> Vec<u8> {
 /// What a payload says, written again.
 type Again = fn(&[u8]) -> Option<Vec<u8>>;
 
-const HOMES: [(&str, Again); 3] = [
+const HOMES: [(&str, Again); 5] = [
     ("batch.bin", |bytes| {
         decode::batch(bytes).ok().map(|x| encode::batch(&x))
     }),
     ("enrolment.bin", |bytes| {
         decode::enrolment(bytes).ok().map(|x| encode::enrolment(&x))
     }),
+    ("rotation.bin", |bytes| {
+        decode::rotation(bytes).ok().map(|x| encode::rotation(&x))
+    }),
+    ("withdrawal.bin", |bytes| {
+        decode::withdrawal(bytes)
+            .ok()
+            .map(|x| encode::withdrawal(&x))
+    }),
     ("consent.bin", |bytes| {
         decode::consent(bytes).ok().map(|x| encode::consent(&x))
     }),
 ];
 
-const COLLECTORS: [(&str, Again); 3] = [
+const COLLECTORS: [(&str, Again); 4] = [
     ("manifest.bin", |bytes| {
         decode::manifest(bytes).ok().map(|x| encode::manifest(&x))
     }),
@@ -35,6 +43,9 @@ const COLLECTORS: [(&str, Again); 3] = [
     }),
     ("receipt.bin", |bytes| {
         decode::receipt(bytes).ok().map(|x| encode::receipt(&x))
+    }),
+    ("erasure.bin", |bytes| {
+        decode::erasure(bytes).ok().map(|x| encode::erasure(&x))
     }),
 ];
 

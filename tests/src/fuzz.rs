@@ -4,8 +4,12 @@
 //! `cargo fuzz` runs them on bytes it makes up; `cargo test` runs the same functions on the corpus,
 //! so that what was found once stays found.
 
+use phonehome_agent::capture::conntrack::message::{Reading, Said};
 use phonehome_agent::capture::file::FileSource;
+use phonehome_agent::capture::lan::message::{Address, FlowTable, Link, default_route};
+use phonehome_agent::capture::netlink::{Message, Messages};
 use phonehome_agent::capture::{Event, Frame, LinkType};
+use phonehome_agent::name::reassembly::Reassembly;
 use phonehome_agent::name::{Handshake, http, quic, tls};
 use phonehome_agent::packet::{self, dhcp, dns, mdns};
 use phonehome_collector::format::json;
@@ -20,14 +24,17 @@ use std::io::Cursor;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus folder and of its binary.
-pub const TARGETS: [(&str, Body); 12] = [
+pub const TARGETS: [(&str, Body); 15] = [
     ("capture_file", capture_file),
     ("packet", packet),
     ("dns", dns),
+    ("mdns", mdns),
     ("dhcp", dhcp),
+    ("reassembly", reassembly),
     ("tls", tls),
     ("quic", quic),
     ("http", http),
+    ("netlink", netlink),
     ("payload", payload),
     ("collector_payload", collector_payload),
     ("proxy", proxy),
@@ -101,7 +108,40 @@ pub fn dns(bytes: &[u8]) {
         );
         let _lists = message.ech_config_lists().count();
     }
-    let _read = mdns::read(bytes);
+}
+
+/// An mDNS message: what it names is bounded by what it holds.
+pub fn mdns(bytes: &[u8]) {
+    let Some(message) = mdns::read(bytes) else {
+        return;
+    };
+    let named = message.offers.len() + message.seeks.len() + message.hosts.len();
+    assert!(
+        named + message.models.len() <= bytes.len(),
+        "every name takes a byte at least"
+    );
+}
+
+/// Pieces of a byte sequence, each as its offset and length in two bytes and then itself, against an
+/// array in which the first byte to come stands.
+pub fn reassembly(bytes: &[u8]) {
+    let mut sequence = Reassembly::new(SEQUENCE_BYTES_MAX);
+    let mut oracle = vec![None; 1 << 16];
+    let mut rest = bytes;
+    while let [offset_high, offset_low, length, behind @ ..] = rest {
+        let offset = u16::from_be_bytes([*offset_high, *offset_low]);
+        let (piece, behind) = behind.split_at(usize::from(*length).min(behind.len()));
+        if sequence.insert(offset.into(), piece).is_ok() {
+            let start = usize::from(offset);
+            for (place, byte) in oracle.iter_mut().skip(start).zip(piece) {
+                place.get_or_insert(*byte);
+            }
+        }
+        assert!(sequence.len() <= SEQUENCE_BYTES_MAX);
+        rest = behind;
+    }
+    let whole: Vec<u8> = oracle.iter().map_while(|byte| *byte).collect();
+    assert_eq!(sequence.bytes_from(0), whole);
 }
 
 /// A DHCP message.
@@ -155,6 +195,39 @@ pub fn http(bytes: &[u8]) {
     named_is_a_name(&mut handshake);
 }
 
+/// A netlink datagram: of connections, and of interfaces, addresses, routes and flow tables.
+pub fn netlink(bytes: &[u8]) {
+    let mut reading = Reading::new(bytes);
+    let mut rest_bytes = bytes.len();
+    while let Some(said) = reading.next() {
+        assert!(
+            reading.rest_bytes() < rest_bytes,
+            "each message takes bytes, so a datagram ends"
+        );
+        rest_bytes = reading.rest_bytes();
+        if let Said::Entry { entry, .. } = said {
+            for path in [entry.original, entry.reply] {
+                assert_eq!(path.source.is_ipv4(), path.destination.is_ipv4());
+            }
+        }
+    }
+    for message in Messages::new(bytes) {
+        let Message::Data { body, .. } = message else {
+            continue;
+        };
+        if let Ok(address) = Address::read(body) {
+            assert!(address.prefix_bits <= if address.address.is_ipv4() { 32 } else { 128 });
+        }
+        let hops = default_route(body).unwrap_or_default();
+        let devices = FlowTable::read(body).map_or(0, |table| table.devices.len());
+        let name_bytes = Link::read(body).map_or(0, |link| link.name.len());
+        assert!(
+            hops.len().max(devices).max(name_bytes) <= body.len(),
+            "what is kept came from somewhere"
+        );
+    }
+}
+
 /// A home's payload of any type: what is accepted is written back to the same bytes.
 pub fn payload(bytes: &[u8]) {
     if let Ok(batch) = decode::batch(bytes) {
@@ -162,6 +235,12 @@ pub fn payload(bytes: &[u8]) {
     }
     if let Ok(enrolment) = decode::enrolment(bytes) {
         assert_eq!(encode::enrolment(&enrolment), bytes);
+    }
+    if let Ok(rotation) = decode::rotation(bytes) {
+        assert_eq!(encode::rotation(&rotation), bytes);
+    }
+    if let Ok(withdrawal) = decode::withdrawal(bytes) {
+        assert_eq!(encode::withdrawal(&withdrawal), bytes);
     }
     if let Ok(consent) = decode::consent(bytes) {
         assert_eq!(encode::consent(&consent), bytes);
@@ -178,6 +257,9 @@ pub fn collector_payload(bytes: &[u8]) {
     }
     if let Ok(receipt) = decode::receipt(bytes) {
         assert_eq!(decode::receipt(&encode::receipt(&receipt)), Ok(receipt));
+    }
+    if let Ok(erasure) = decode::erasure(bytes) {
+        assert_eq!(decode::erasure(&encode::erasure(&erasure)), Ok(erasure));
     }
 }
 
@@ -219,6 +301,9 @@ fn named_is_a_name(handshake: &mut Handshake) {
         assert!(name.as_str().len() <= 253 && !name.as_str().contains(char::is_whitespace));
     }
 }
+
+/// Bytes of a sequence put back in order.
+const SEQUENCE_BYTES_MAX: usize = 4_096;
 
 /// Both directions of one flow, each with the room of a record and what a vector grows beyond it.
 const BUFFERED_BYTES_MAX: usize = 8 * phonehome_agent::name::HANDSHAKE_BYTES_MAX;

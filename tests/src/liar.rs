@@ -9,18 +9,20 @@ use phonehome_proto::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare
 use phonehome_proto::encode;
 use phonehome_proto::endpoint::{ENDPOINT_LIST_VERSION, EndpointId};
 use phonehome_proto::enrolment::{Enrolment, Invite};
-use phonehome_proto::id::{Audience, BatchId, Hash};
+use phonehome_proto::id::{Audience, BatchId, Hash, HomeId};
 use phonehome_proto::net::Prefix;
 use phonehome_proto::observation::{
     Destination, NamedBy, Observation, ObservationKey, Service, VolumeTrust,
 };
+use phonehome_proto::rotation::{Rotation, RotationFacts};
 use phonehome_proto::scale::Magnitude;
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
 use phonehome_proto::status::{self, Outcome};
 use phonehome_proto::time::Day;
 use phonehome_proto::v1::intake_client::IntakeClient;
-use phonehome_proto::v1::{EnrolRequest, SubmitRequest};
+use phonehome_proto::v1::{EnrolRequest, RotateKeyRequest, SubmitRequest, WithdrawRequest};
 use phonehome_proto::vendor::Vendor;
+use phonehome_proto::withdrawal::Withdrawal;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tonic::transport::{Channel, Endpoint};
@@ -29,6 +31,8 @@ use tonic::transport::{Channel, Endpoint};
 pub struct Liar {
     /// What it signs with.
     pub key: SigningKey,
+    /// What it is called, whatever it signs with.
+    pub home: HomeId,
     /// Whom it speaks to.
     pub audience: Audience,
     client: IntakeClient<Channel>,
@@ -44,11 +48,23 @@ impl Liar {
             .connect()
             .await?;
         let client = IntakeClient::new(channel);
+        let key = SigningKey::from_seed(&[seed; 32]);
         Ok(Self {
-            key: SigningKey::from_seed(&[seed; 32]),
+            home: key.public().home(),
+            key,
             audience,
             client,
         })
+    }
+
+    /// The same home, speaking from somewhere else at the same time.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            key: SigningKey::from_seed(&self.key.seed()),
+            client: self.client.clone(),
+            ..*self
+        }
     }
 
     /// Asks to be let in.
@@ -91,12 +107,66 @@ impl Liar {
             .collect()
     }
 
+    /// Sends a rotation as it is.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn rotate(&mut self, sealed: SealedBatch) -> Result<Outcome> {
+        let rotation = Some(status::envelope_to_wire(sealed));
+        let answer = self
+            .client
+            .rotate_key(RotateKeyRequest { rotation })
+            .await?;
+        let outcome = answer.into_inner().outcome;
+        outcome
+            .and_then(status::outcome_from_wire)
+            .context("an outcome")
+    }
+
+    /// Sends a withdrawal as it is.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn withdraw(&mut self, sealed: SealedBatch) -> Result<Outcome> {
+        let withdrawal = Some(status::envelope_to_wire(sealed));
+        let answer = self.client.withdraw(WithdrawRequest { withdrawal }).await?;
+        let outcome = answer.into_inner().outcome;
+        outcome
+            .and_then(status::outcome_from_wire)
+            .context("an outcome")
+    }
+
+    /// An honest rotation to another key.
+    #[must_use]
+    pub fn rotation(&self, new: &SigningKey) -> SealedBatch {
+        let facts = RotationFacts {
+            audience: self.audience,
+            home: self.home,
+            new_key: new.public(),
+        };
+        let proof = new.sign(PayloadType::Rotate, &encode::rotation_facts(&facts));
+        let payload = encode::rotation(&Rotation { facts, proof });
+        SealedBatch::seal(PayloadType::Rotate, payload, &self.key)
+    }
+
+    /// An honest withdrawal; the nonce is made of `number`.
+    #[must_use]
+    pub fn withdrawal(&self, number: u8) -> SealedBatch {
+        let withdrawal = Withdrawal {
+            audience: self.audience,
+            home: self.home,
+            nonce: [number; 16],
+        };
+        let payload = encode::withdrawal(&withdrawal);
+        SealedBatch::seal(PayloadType::Withdraw, payload, &self.key)
+    }
+
     /// An honest header for `day`; the batch id is made of `number`.
     #[must_use]
     pub fn header(&self, day: Day, number: u8) -> BatchHeader {
         BatchHeader {
             audience: self.audience,
-            home: self.key.public().home(),
+            home: self.home,
             batch_id: BatchId::new([number; 16]),
             day,
             agent_version: AgentVersion::current(),

@@ -28,6 +28,10 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
+/// `_airplay._tcp.local PTR phone`, for 120 s (RFC 6763).
+const OFFER: &[u8] =
+    b"\x08_airplay\x04_tcp\x05local\0\0\x0c\0\x01\0\0\0\x78\0\x08\x05phone\xc0\x0c";
+
 /// All seeds; the same in every run.
 #[must_use]
 pub fn all() -> Vec<Seed> {
@@ -71,6 +75,23 @@ pub fn all() -> Vec<Seed> {
         Ipv4Addr::new(203, 0, 113, 9).into(),
         Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9).into(),
     );
+    plant(
+        "mdns",
+        "offers",
+        [&[0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0][..], OFFER].concat(),
+    );
+    plant("mdns", "host", dns::answer(0, "phone.local", None, v4));
+    plant("mdns", "seeks", dns::question(0, "_airplay._tcp.local", v4));
+    // Offset, length, bytes: the middle, the end, and a beginning that overlaps both.
+    let pieces = [
+        &[0, 4, 4][..],
+        b"midd",
+        &[0, 12, 3],
+        b"end",
+        &[0, 0, 13],
+        b"begins before",
+    ];
+    plant("reassembly", "disorder", pieces.concat());
     plant("dns", "question", dns::question(7, NAME, v4));
     plant("dns", "answer", dns::answer(7, NAME, None, v4));
     plant(
@@ -117,6 +138,33 @@ pub fn all() -> Vec<Seed> {
         format!("CONNECT {NAME}:443 HTTP/1.1\r\n\r\n").into_bytes(),
     );
 
+    // What a Linux 6.18 kernel said, of documentation addresses only.
+    let from_the_kernel: [(_, &[u8]); 5] = [
+        (
+            "connections",
+            include_bytes!("../../agent/src/capture/conntrack/message/connections.bin"),
+        ),
+        (
+            "connection-events",
+            include_bytes!("../../agent/src/capture/conntrack/message/events.bin"),
+        ),
+        (
+            "links",
+            include_bytes!("../../agent/src/capture/lan/message/links.bin"),
+        ),
+        (
+            "addresses",
+            include_bytes!("../../agent/src/capture/lan/message/addresses.bin"),
+        ),
+        (
+            "routes",
+            include_bytes!("../../agent/src/capture/lan/message/routes.bin"),
+        ),
+    ];
+    for (name, bytes) in from_the_kernel {
+        plant("netlink", name, bytes.to_vec());
+    }
+
     plant(
         "payload",
         "batch",
@@ -132,7 +180,17 @@ pub fn all() -> Vec<Seed> {
         "consent",
         include_bytes!("../../proto/golden/v1/consent.bin").to_vec(),
     );
-    let from_collectors: [(_, &[u8]); 3] = [
+    plant(
+        "payload",
+        "rotation",
+        include_bytes!("../../proto/golden/v1/rotation.bin").to_vec(),
+    );
+    plant(
+        "payload",
+        "withdrawal",
+        include_bytes!("../../proto/golden/v1/withdrawal.bin").to_vec(),
+    );
+    let from_collectors: [(_, &[u8]); 4] = [
         (
             "manifest",
             include_bytes!("../../proto/golden/v1/manifest.bin"),
@@ -141,6 +199,10 @@ pub fn all() -> Vec<Seed> {
         (
             "receipt",
             include_bytes!("../../proto/golden/v1/receipt.bin"),
+        ),
+        (
+            "erasure",
+            include_bytes!("../../proto/golden/v1/erasure.bin"),
         ),
     ];
     for (name, bytes) in from_collectors {

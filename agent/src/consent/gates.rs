@@ -96,7 +96,7 @@ mod tests {
     fn every_gate_must_stand_open() {
         let key = SigningKey::from_seed(&[1; 32]);
         let record = consent::grant(Timestamp::from_seconds(0), &key);
-        let given = Given::verify(&record, &key.public()).ok();
+        let given = Given::verify(&record, &key.public().into()).ok();
         let open = Gates {
             consent: given,
             devices_allowed: 1,

@@ -29,17 +29,16 @@ const INSIDE_MIN: usize = 4;
 impl Forwards {
     /// Notes whom the station sent a packet for.
     pub(super) fn handle_sender(&mut self, source: IpAddr, scope: Scope, destination: IpAddr) {
-        let prefix = Prefix::of(source);
-        if scope == Scope::Private && source.is_ipv4() {
-            note(&mut self.inside, prefix, INSIDE_MIN);
+        match scope {
+            Scope::Private if source.is_ipv4() => note(&mut self.inside, source, INSIDE_MIN),
+            Scope::Public => {
+                if self.inbound.len() < INBOUND_MIN && Scope::of(destination) == Scope::Private {
+                    note(&mut self.inbound, source, INBOUND_MIN);
+                }
+                note(&mut self.senders, source, SENDERS_MIN);
+            }
+            Scope::Private | Scope::Documentation | Scope::Special => {}
         }
-        if scope != Scope::Public {
-            return;
-        }
-        if Scope::of(destination) == Scope::Private {
-            note(&mut self.inbound, prefix, INBOUND_MIN);
-        }
-        note(&mut self.senders, prefix, SENDERS_MIN);
     }
 
     /// Whether it forwards.
@@ -50,8 +49,11 @@ impl Forwards {
     }
 }
 
-fn note(prefixes: &mut Vec<Prefix>, prefix: Prefix, enough: usize) {
-    if prefixes.len() < enough && !prefixes.contains(&prefix) {
-        prefixes.push(prefix);
+fn note(prefixes: &mut Vec<Prefix>, source: IpAddr, enough: usize) {
+    if prefixes.len() < enough {
+        let prefix = Prefix::of(source);
+        if !prefixes.contains(&prefix) {
+            prefixes.push(prefix);
+        }
     }
 }

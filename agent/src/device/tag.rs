@@ -41,6 +41,13 @@ impl Tagger {
         self.tag(b"address", &bytes)
     }
 
+    /// A number for hash tables that nobody without the secret can foresee.
+    pub(super) fn seed(&self) -> u64 {
+        let digest = hmac::sign(&self.0, b"seed");
+        let first = digest.as_ref().first_chunk();
+        u64::from_be_bytes(*first.expect("SHA-256 gives 32 bytes"))
+    }
+
     /// `kind` keeps a MAC address and an IP address of the same bytes apart.
     fn tag(&self, kind: &[u8], device: &[u8]) -> DeviceTag {
         let mut context = hmac::Context::with_key(&self.0);

@@ -259,6 +259,58 @@ fn a_declared_router_stays_what_its_holder_says() {
     assert_eq!(table.verdicts().get(&table.tag(id)), Some(&verdict));
 }
 
+#[test]
+fn a_table_that_lives_forgets_and_knows_again() {
+    let mut table = DeviceTable::new(&SECRET);
+    let days_later = |days: i64, packet: Packet<'static>| Packet {
+        time: packet.time.plus_seconds(days * 86_400),
+        ..packet
+    };
+    let phone = table
+        .handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"))
+        .map(|id| table.tag(id));
+    let guest = syn(Some(OTHER), "192.168.1.6", "8.8.8.8");
+    let guest_tag = table.handle_packet(&guest).map(|id| table.tag(id));
+    table.handle_packet(&days_later(9, syn(Some(PHONE), "192.168.1.5", "8.8.8.8")));
+    let today = NOON.day().expect("after 1970").plus(11);
+    table.forget_before(Day::new(today.number() - 10).expect("a day"));
+
+    let seen: Vec<_> = table.sightings().collect();
+    assert_eq!(seen.len(), 1);
+    assert_eq!((Some(seen[0].row.device), seen[0].days.len()), (phone, 1));
+    assert_eq!(seen[0].last_seen, NOON.plus_seconds(9 * 86_400));
+    assert_eq!(table.forgotten(), 1);
+    assert_eq!(
+        table.device_of(None, address("192.168.1.6"), Some(OTHER)),
+        None
+    );
+    // The guest comes back to the freed place, by the same tag.
+    let back = table.handle_packet(&days_later(12, guest));
+    assert_eq!(back.map(|id| table.tag(id)), guest_tag);
+    assert_eq!(table.ids().count(), 2);
+}
+
+#[test]
+fn days_of_a_wrong_clock_are_put_right() {
+    let mut table = DeviceTable::new(&SECRET);
+    let at = |seconds| Packet {
+        time: Timestamp::from_seconds(seconds),
+        ..syn(Some(PHONE), "192.168.1.5", "8.8.8.8")
+    };
+    // Two hours after booting in 1970 the clock is set, at one in the morning of day 20,000.
+    let id = table.handle_packet(&at(60)).expect("a device");
+    table.handle_packet(&at(7_000));
+    let delta_seconds = 20_000 * 86_400 + 3_600 - 7_200;
+    table.redate(delta_seconds * 1_000_000_000);
+    let days: Vec<_> = table.days(id).map(Day::number).collect();
+    assert_eq!(days, [19_999, 20_000]);
+    let seen = table.sightings().next().expect("a device");
+    assert_eq!(
+        seen.last_seen,
+        Timestamp::from_seconds(7_000 + delta_seconds)
+    );
+}
+
 proptest! {
     /// Whatever comes, the table stays within its bounds and answers.
     #[test]

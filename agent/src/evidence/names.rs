@@ -55,14 +55,16 @@ pub(super) fn endpoint_clues(name: &str, mut learn: impl FnMut(Clue)) {
     }
 }
 
-/// What the User-Agent of a clear-text request says, where the packet begins with one.
-pub(super) fn user_agent_clues(packet: &Packet<'_>, mut learn: impl FnMut(Clue)) {
-    let Segment::Tcp(segment) = packet.segment else {
-        return;
-    };
-    let Some(agent) = user_agent(segment.payload) else {
-        return;
-    };
+/// The User-Agent of a clear-text request, where the packet begins with one.
+pub(super) fn user_agent<'a>(packet: &Packet<'a>) -> Option<&'a [u8]> {
+    match packet.segment {
+        Segment::Tcp(segment) => user_agent_line(segment.payload),
+        Segment::Udp { .. } => None,
+    }
+}
+
+/// What a User-Agent says.
+pub(super) fn user_agent_clues(agent: &[u8], mut learn: impl FnMut(Clue)) {
     for part in agent.split(|byte| b";()/,".contains(byte)) {
         let Some((vendor, what)) = factory_name(part.trim_ascii()) else {
             continue;
@@ -77,7 +79,7 @@ pub(super) fn user_agent_clues(packet: &Packet<'_>, mut learn: impl FnMut(Clue))
 }
 
 /// The value of the first User-Agent line of the request these bytes begin with.
-fn user_agent(payload: &[u8]) -> Option<&[u8]> {
+fn user_agent_line(payload: &[u8]) -> Option<&[u8]> {
     const METHODS: [&[u8]; 3] = [b"GET ", b"POST ", b"HEAD "];
     if !METHODS.iter().any(|method| payload.starts_with(method)) {
         return None;

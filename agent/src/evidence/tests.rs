@@ -28,6 +28,13 @@ const MACOS: &[u8] = &[1, 121, 3, 6, 15, 108, 114, 119, 252, 95, 44, 46];
 const ANDROID: &[u8] = &[1, 3, 6, 15, 26, 28, 51, 58, 59, 43, 114, 108];
 const WINDOWS: &[u8] = &[1, 3, 6, 15, 31, 33, 43, 44, 46, 47, 119, 121, 249, 252];
 
+fn made_of(clues: impl Into<Vec<Clue>>) -> Evidence {
+    Evidence {
+        clues: clues.into(),
+        ..Evidence::default()
+    }
+}
+
 impl Case {
     fn evidence(&self) -> Evidence {
         let mut evidence = self.mac.map_or_else(Evidence::default, |[a, b, c]| {
@@ -42,9 +49,7 @@ impl Case {
         mdns::clues(&announced, |clue| evidence.learn(clue));
         if let Some(agent) = self.agent {
             let head = format!("GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: {agent}\r\n\r\n");
-            names::user_agent_clues(&request(head.as_bytes()), |clue| {
-                evidence.learn(clue);
-            });
+            evidence.handle_packet(&request(head.as_bytes()));
         }
         for server in self.servers {
             evidence.handle_name(server);
@@ -192,7 +197,7 @@ fn one_decisive_clue_is_enough_for_the_rarest_vendor() {
             decisive: true,
             ..Clue::toward(vendor, Family::MacPrefix)
         };
-        let verdict = Verdict::of(&Evidence { clues: vec![clue] }, None);
+        let verdict = Verdict::of(&made_of([clue]), None);
         let expected = Some(Statement {
             vendor,
             basis: Decisive,
@@ -208,20 +213,29 @@ fn one_family_states_nothing_however_sure() {
         nats: 20.0,
         ..Clue::toward(vendor, Family::DhcpName)
     };
-    let verdict = Verdict::of(&Evidence { clues: vec![clue] }, None);
+    let verdict = Verdict::of(&made_of([clue]), None);
     assert!(verdict.p > 0.99 && verdict.guess == Some(vendor));
     assert_eq!(verdict.stated, None);
     let other = Clue {
         nats: 0.5,
         ..Clue::toward(vendor, Family::Mdns)
     };
-    let verdict = Verdict::of(
-        &Evidence {
-            clues: vec![clue, other],
-        },
-        None,
-    );
+    let verdict = Verdict::of(&made_of([clue, other]), None);
     assert_eq!(verdict.basis(), Some(Inferred));
+}
+
+#[test]
+fn a_program_is_looked_at_once_until_others_have_pushed_it_out() {
+    let mut evidence = Evidence::default();
+    let agents: Vec<_> = (0..=AGENTS_MAX).map(|n| format!("agent/{n}")).collect();
+    let (first, others) = agents.split_first().expect("several");
+    assert!(evidence.is_new(first.as_bytes()));
+    assert!(!evidence.is_new(first.as_bytes()));
+    for other in others {
+        assert!(evidence.is_new(other.as_bytes()));
+    }
+    assert!(evidence.is_new(first.as_bytes()));
+    assert!(!evidence.is_new(others[1].as_bytes()));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What DNS has told each client: which names stand for which addresses.
 //!
-//! An answer speaks for the client it was sent to and for nobody else, from when it was seen until
-//! its lifetime and a grace are over. An address that several names stand for at a time (content
+//! An answer speaks for the client it was sent to and for nobody else, under whatever address of its
+//! own (`stations` knows them), from when it was seen until its lifetime and a grace are over. An address that several names stand for at a time (content
 //! networks) has no name here: a guess between them would be wrong as often as not.
 
 use super::clock::Tick;
-use super::hash::SeededState;
 use super::{Shed, Tally};
+use crate::hash::SeededState;
 use crate::name::ServerName;
 use crate::name::ech;
 use crate::packet::dns::Message;
@@ -105,6 +105,8 @@ impl Answers {
         if let Some(known) = names.known.iter_mut().find(|known| known.name == *name) {
             known.until = known.until.max(until);
         } else if names.known.len() < NAMES_MAX {
+            // Nearly every address has one name.
+            names.known.reserve_exact(1);
             names.known.push(Known {
                 name: name.clone(),
                 until,
@@ -115,26 +117,47 @@ impl Answers {
         }
     }
 
-    /// The name of `server` for `client` at a time, if there is exactly one.
-    pub(super) fn name(&self, client: IpAddr, server: IpAddr, now: Tick) -> Option<&ServerName> {
-        let names = self.names.get(&Pair { client, server })?;
-        if names.crowded_until > now {
-            return None;
+    /// The name of `server` for one client at a time, if there is exactly one. The client may have
+    /// been told under any of its addresses.
+    pub(super) fn name(
+        &self,
+        clients: impl Iterator<Item = IpAddr>,
+        server: IpAddr,
+        now: Tick,
+    ) -> Option<&ServerName> {
+        let mut only: Option<&ServerName> = None;
+        for names in clients.filter_map(|client| self.names.get(&Pair { client, server })) {
+            if names.crowded_until > now {
+                return None;
+            }
+            for known in names.known.iter().filter(|known| known.until > now) {
+                if only.is_some_and(|only| *only != known.name) {
+                    return None;
+                }
+                only = Some(&known.name);
+            }
         }
-        let mut fitting = names.known.iter().filter(|known| known.until > now);
-        let only = fitting.next()?;
-        fitting.next().is_none().then_some(&only.name)
+        only
     }
 
-    /// Whether `client` was told that this name stands in front of others.
-    pub(super) fn is_front(&self, client: IpAddr, name: &ServerName) -> bool {
+    /// Whether a client was told, under any of its addresses, that this name stands in front of
+    /// others.
+    pub(super) fn is_front(
+        &self,
+        mut clients: impl Iterator<Item = IpAddr>,
+        name: &ServerName,
+    ) -> bool {
+        clients.any(|client| self.knows_front(client, name))
+    }
+
+    fn knows_front(&self, client: IpAddr, name: &ServerName) -> bool {
         self.fronts
             .iter()
             .any(|(told, front)| *told == client && front == name)
     }
 
     fn hear_front(&mut self, client: IpAddr, name: ServerName) {
-        if self.is_front(client, &name) {
+        if self.knows_front(client, &name) {
             return;
         }
         if self.fronts.len() >= FRONTS_MAX {

@@ -2,9 +2,15 @@
 
 use super::answers::Answers;
 use super::clock::Tick;
+use super::kernel::{Kernel, Relation};
 use super::key::{FlowKey, Side};
+use super::phase::Phase;
+use super::stations::Stations;
 use super::tcp::Connection;
-use super::{Ended, Flow, NameStatus, Named, Packet, Segment, Service, Volume};
+use super::{
+    ConnectionKey, Counters, Ended, Flow, KernelFacts, LanView, NameStatus, Named, Packet, Segment,
+    Service, Volume, Way, moved,
+};
 use crate::name::{Handshake, ServerName};
 use crate::packet::{MacAddr, TcpFlags};
 use phonehome_proto::net::{Scope, Transport};
@@ -23,62 +29,111 @@ pub(super) struct Conversation {
     start: Timestamp,
     last: Timestamp,
     last_tick: Tick,
+    /// What the tap saw; since the last cut, as all that is counted.
     volumes: [Volume; 2],
     stations: [Option<MacAddr>; 2],
     connection: Connection,
+    /// What the kernel says of it, where it says anything.
+    kernel: Option<Box<Kernel>>,
+    /// How often frames had been lost when it began.
+    losses: u32,
+    /// Nothing was counted yet, or not since the last cut.
+    is_quiet: bool,
 }
+
+/// What conversations need to know of others to be told.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) answers: &'a Answers,
+    pub(super) stations: &'a Stations,
+    /// How often frames have been lost.
+    pub(super) losses: u32,
+}
+
+// Thousands are alive on a router with little memory. The hello's buffers, the name and the kernel's
+// account lie elsewhere, while there are such.
+const _: () = assert!(size_of::<Option<Conversation>>() <= 224);
 
 /// How it is known which side is the client, from weakest to strongest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Certainty {
     /// Ports, or who was seen first.
     Guess,
+    /// The kernel took it for the opener; it may have met the connection in the middle.
+    Kernel,
     /// It said hello.
     Hello,
     /// It opened the connection.
     Syn,
 }
 
-/// How long a flow may keep still depends on what it is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// TCP after its end: stragglers still belong to it.
-    Closing,
-    /// TCP that nobody has answered yet.
-    Opening,
-    Datagrams,
-    /// TCP in between.
-    Open,
-}
-
 // === impl Conversation ===
 
 impl Conversation {
-    /// A conversation of which nothing is counted yet; its first packet is handled next.
-    pub(super) fn open(key: FlowKey, packet: &Packet<'_>, tick: Tick) -> Self {
-        let (_, side) = FlowKey::of(packet);
+    /// A conversation of which nothing is counted yet; its first packet, which `side` sent, is handled
+    /// next.
+    pub(super) fn open(
+        (key, side): (FlowKey, Side),
+        packet: &Packet<'_>,
+        tick: Tick,
+        losses: u32,
+    ) -> Self {
         let client = guess_client(packet, side);
+        Self::new(key, client, Certainty::Guess, packet.time, tick, losses)
+    }
+
+    /// A conversation that only the kernel knows of; what it counted is handled next. `home` is the
+    /// side of `view`'s client.
+    pub(super) fn open_tracked(
+        key: FlowKey,
+        view: &LanView,
+        home: Side,
+        now: Timestamp,
+        tick: Tick,
+        losses: u32,
+    ) -> Self {
+        let client = opener(view, home);
+        Self::new(key, client, Certainty::Kernel, now, tick, losses)
+    }
+
+    fn new(
+        key: FlowKey,
+        client: Side,
+        certainty: Certainty,
+        now: Timestamp,
+        tick: Tick,
+        losses: u32,
+    ) -> Self {
         let (client_port, server_port) = (key.end(client).port, key.end(client.other()).port);
         Self {
             key,
             client,
-            certainty: Certainty::Guess,
+            certainty,
             handshake_client: client,
             handshake: Handshake::new(key.transport(), client_port, server_port),
             inferred: None,
-            start: packet.time,
-            last: packet.time,
+            start: now,
+            last: now,
             last_tick: tick,
             volumes: [Volume::default(); 2],
             stations: [None; 2],
             connection: Connection::default(),
+            kernel: None,
+            losses,
+            is_quiet: true,
         }
     }
 
-    /// Adds a packet from `side`; says whether it turned out that the other side is the client.
-    pub(super) fn handle_packet(&mut self, packet: &Packet<'_>, side: Side, tick: Tick) -> bool {
-        self.last = packet.time;
-        self.last_tick = tick;
+    /// Adds a packet from `side` that is dated `now`; says whether it turned out that the other side
+    /// is the client.
+    pub(super) fn handle_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        side: Side,
+        now: Timestamp,
+        tick: Tick,
+    ) -> bool {
+        self.note_life(now, tick);
         let volume = &mut self.volumes[side as usize];
         volume.packets += 1;
         volume.bytes += u64::from(packet.ip_bytes);
@@ -101,7 +156,83 @@ impl Conversation {
             Segment::Udp { payload } => self.handshake.handle_udp(from_client, payload),
         }
         self.heed_hello();
+        if self.inferred.is_some() && self.is_named() {
+            self.inferred = None;
+        }
         self.client != client_before
+    }
+
+    /// Whether only the kernel has spoken of it since it began or was last cut.
+    pub(super) fn is_only_counted(&self) -> bool {
+        self.kernel.is_some() && self.volumes.iter().all(|volume| volume.is_nothing())
+    }
+
+    /// How a connection of the kernel between these ends relates to what is known of them.
+    pub(super) fn relation(&self, counters: &Counters) -> Relation {
+        match &self.kernel {
+            None => Relation::Own,
+            Some(kernel) => kernel.relation(counters, self.key.transport()),
+        }
+    }
+
+    /// Makes the connection that `counters` speak of this conversation's own. Says whether it turned
+    /// out that the other side is the client.
+    pub(super) fn attach(&mut self, counters: &Counters, view: &LanView, home: Side) -> bool {
+        let kernel = self
+            .kernel
+            .get_or_insert_with(|| Box::new(Kernel::new(counters.key)));
+        kernel.attach(counters, view);
+        let client_before = self.client;
+        self.settle_client(opener(view, home), Certainty::Kernel);
+        self.client != client_before
+    }
+
+    /// Adds what the kernel has counted since it last spoke: `counted` along the path on which the
+    /// home sends and along the other; `None` where it keeps no account.
+    pub(super) fn handle_counted(
+        &mut self,
+        counted: Option<[super::Counted; 2]>,
+        facts: KernelFacts,
+        home: Side,
+        now: Timestamp,
+        tick: Tick,
+    ) {
+        self.last_tick = tick;
+        if counted.is_some_and(|ways| ways.iter().any(|way| way.packets > 0 || way.bytes > 0)) {
+            self.note_life(now, tick);
+        }
+        if let Some(kernel) = &mut self.kernel {
+            kernel.add(counted, facts, home);
+        }
+    }
+
+    /// The kernel has another account of the same ends in another zone.
+    pub(super) fn note_other_zone(&mut self) {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.mark(KernelFacts::CONTRADICTED);
+        }
+    }
+
+    /// The connection the kernel tracks it as, while it does.
+    pub(super) fn tracked(&self) -> Option<ConnectionKey> {
+        self.kernel.as_ref().and_then(|kernel| kernel.tracked())
+    }
+
+    /// The kernel no longer knows the connection, and nobody said what it counted last.
+    pub(super) fn lose_track(&mut self) {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.lose();
+        }
+    }
+
+    /// Dates what is counted now.
+    const fn note_life(&mut self, now: Timestamp, tick: Tick) {
+        if self.is_quiet {
+            self.is_quiet = false;
+            self.start = now;
+        }
+        self.last = now;
+        self.last_tick = tick;
     }
 
     /// Whoever sent the hello is the client, unless a SYN said otherwise.
@@ -127,23 +258,53 @@ impl Conversation {
 
     /// Whether this packet belongs to another conversation between the same ends, and what then
     /// ended this one.
-    pub(super) fn is_over_for(&self, packet: &Packet<'_>, tick: Tick) -> Option<Ended> {
+    pub(super) fn is_over_for(&self, packet: &Packet<'_>, side: Side, tick: Tick) -> Option<Ended> {
         if tick.since(self.last_tick) >= self.phase().idle_nanos() {
             return Some(self.phase().ended());
         }
         let Segment::Tcp(segment) = &packet.segment else {
             return None;
         };
-        let (_, side) = FlowKey::of(packet);
-        self.connection
-            .is_reopened_by(segment, side)
-            .then_some(Ended::Reused)
+        // Counters may be faster than the frames of the same connection.
+        let may_begin_here = self.connection.is_unseen() && !self.is_earlier();
+        (!may_begin_here && self.connection.is_reopened_by(segment, side)).then_some(Ended::Reused)
     }
 
-    /// Asks DNS what the server is called, as of now.
-    pub(super) fn infer(&mut self, answers: &Answers, tick: Tick) {
+    fn is_earlier(&self) -> bool {
+        let kernel = self.kernel.as_ref();
+        kernel.is_some_and(|kernel| kernel.is_earlier())
+    }
+
+    /// Asks DNS what the server is called, as of now. `mac` is the client's station, if it is known.
+    pub(super) fn infer(
+        &mut self,
+        answers: &Answers,
+        stations: &Stations,
+        mac: Option<MacAddr>,
+        tick: Tick,
+    ) {
+        if self.is_named() {
+            return;
+        }
         let (client, server) = (self.key.end(self.client), self.key.end(self.client.other()));
-        self.inferred = answers.name(client.address, server.address, tick).cloned();
+        let clients = stations.addresses(client.address, mac, tick);
+        self.inferred = answers.name(clients, server.address, tick).cloned();
+    }
+
+    /// The client's station, as far as it is known.
+    pub(super) const fn client_mac(&self) -> Option<MacAddr> {
+        self.stations[self.client as usize]
+    }
+
+    /// Which side is taken for the client.
+    pub(super) const fn client(&self) -> Side {
+        self.client
+    }
+
+    /// Whether its own handshake has named it: then nobody else is asked.
+    fn is_named(&self) -> bool {
+        let named = self.handshake.named();
+        named.is_some_and(|named| named.name.is_some())
     }
 
     /// Payload bytes held until the hello is whole.
@@ -156,7 +317,14 @@ impl Conversation {
         self.handshake.finish();
     }
 
-    pub(super) const fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
+        if let Some(kernel) = &self.kernel {
+            return if kernel.is_over() {
+                Phase::Closing
+            } else {
+                Phase::Tracked
+            };
+        }
         match self.key.transport() {
             Transport::Udp => Phase::Datagrams,
             Transport::Tcp if self.connection.is_over() => Phase::Closing,
@@ -178,50 +346,125 @@ impl Conversation {
         self.key
     }
 
-    pub(super) fn into_flow(mut self, ended: Ended, answers: &Answers) -> Flow {
+    /// What the tap saw, and what the kernel counted, in packets and bytes.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        let packets = self.volumes[0].packets + self.volumes[1].packets;
+        let kernel_bytes = self.kernel.as_ref().map_or(0, |kernel| kernel.bytes());
+        (packets, kernel_bytes)
+    }
+
+    /// Moves its times by what the clock was wrong.
+    pub(super) const fn redate(&mut self, delta_nanos: i64) {
+        self.start = moved(self.start, delta_nanos);
+        self.last = moved(self.last, delta_nanos);
+        self.connection.redate(delta_nanos);
+    }
+
+    /// The flow, if anything was counted of it that was not given yet.
+    pub(super) fn into_flow(mut self, ended: Ended, around: Surroundings<'_>) -> Option<Flow> {
         let read = self.handshake.finish();
         // Only now may a hello that broke off have shown whose it was.
         self.heed_hello();
-        let server = self.client.other();
+        if let Some(kernel) = &mut self.kernel {
+            kernel.end();
+        }
+        let inferred = self.inferred.take();
+        self.tell(read, inferred, ended, around)
+    }
+
+    /// What was counted since the last cut, if anything; the conversation goes on, and counts anew.
+    pub(super) fn cut(&mut self, around: Surroundings<'_>) -> Option<Flow> {
+        // A hello may yet become whole.
+        let read = match self.handshake.named() {
+            Some(named) => named.clone(),
+            None => self.handshake.clone().finish(),
+        };
+        let flow = self.tell(read, self.inferred.clone(), Ended::DayOver, around)?;
+        self.volumes = [Volume::default(); 2];
+        self.losses = around.losses;
+        self.is_quiet = true;
+        if let Some(kernel) = &mut self.kernel {
+            kernel.cut();
+        }
+        Some(flow)
+    }
+
+    fn tell(
+        &mut self,
+        read: Named,
+        inferred: Option<ServerName>,
+        ended: Ended,
+        around: Surroundings<'_>,
+    ) -> Option<Flow> {
+        let (client, server) = (self.client, self.client.other());
+        if let Some(kernel) = &mut self.kernel {
+            kernel.compare(self.volumes);
+        }
+        let kernel = self.kernel.as_ref();
+        let account = kernel.and_then(|kernel| kernel.account(client));
+        let is_nothing = self.volumes.iter().all(|volume| volume.is_nothing())
+            && account.is_none_or(|account| account.up.is_nothing() && account.down.is_nothing());
+        if is_nothing {
+            return None;
+        }
         let service = self.handshake.service();
-        let named = self.named(read, service, answers);
-        Flow {
-            client: self.key.end(self.client),
+        Some(Flow {
+            client: self.key.end(client),
             server: self.key.end(server),
-            client_mac: self.stations[self.client as usize],
+            peer: kernel.and_then(|kernel| kernel.peer()),
+            is_intercepted: kernel.is_some_and(|kernel| kernel.is_intercepted()),
+            client_mac: self.stations[client as usize],
             server_mac: self.stations[server as usize],
             transport: self.key.transport(),
             vlan: self.key.vlan(),
             start: self.start,
             last: self.last,
-            up: self.volumes[self.client as usize],
+            up: self.volumes[client as usize],
             down: self.volumes[server as usize],
-            rtt: self.connection.rtt(),
+            has_tap_gap: self.losses != around.losses,
+            kernel: account,
+            rtt: self.connection.take_rtt(),
             service,
-            named,
+            named: self.named(read, inferred, service, around),
             ended,
-        }
+        })
     }
 
     /// What the handshake said; where it named nobody, what DNS said.
-    fn named(&mut self, mut named: Named, service: Service, answers: &Answers) -> Named {
-        let client = self.key.end(self.client).address;
+    fn named(
+        &self,
+        mut named: Named,
+        inferred: Option<ServerName>,
+        service: Service,
+        around: Surroundings<'_>,
+    ) -> Named {
         if named.ech
-            && named
-                .name
-                .as_ref()
-                .is_some_and(|name| answers.is_front(client, name))
+            && let Some(name) = &named.name
         {
-            named = named.fronted();
+            let client = self.key.end(self.client).address;
+            let clients = around
+                .stations
+                .addresses(client, self.client_mac(), self.last_tick);
+            if around.answers.is_front(clients, name) {
+                named = named.fronted();
+            }
         }
         let is_nameless = named.name.is_none() && named.status != NameStatus::SniOuter;
-        match self.inferred.take() {
+        match inferred {
             Some(name) if is_nameless && service != Service::Dns => Named {
                 ech: named.ech,
                 ..Named::inferred(name)
             },
             _ => named,
         }
+    }
+}
+
+/// Who opened a connection, as the kernel has it: `home` is the side of the view's client.
+const fn opener(view: &LanView, home: Side) -> Side {
+    match view.up {
+        Way::Original => home,
+        Way::Reply => home.other(),
     }
 }
 
@@ -248,38 +491,6 @@ fn guess_client(packet: &Packet<'_>, sender: Side) -> Side {
         !is_tcp || source >= destination
     };
     if sender_asks { sender } else { sender.other() }
-}
-
-// === impl Phase ===
-
-impl Phase {
-    pub(super) const COUNT: usize = 4;
-    /// Those that matter least first: what is over, what was never answered.
-    pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::Closing, Self::Opening, Self::Datagrams, Self::Open];
-
-    /// How long a flow keeps still before it is over.
-    pub(super) const fn idle_nanos(self) -> u64 {
-        let seconds = match self {
-            // Twice the longest time a segment may wander (RFC 9293 in practice).
-            Self::Closing => 60,
-            // Linux gives up after 127 s of unanswered SYNs.
-            Self::Opening => 180,
-            // RFC 4787 asks NATs for two minutes at least; Linux keeps three.
-            Self::Datagrams => 180,
-            // RFC 5382: two hours and four minutes.
-            Self::Open => 7_440,
-        };
-        seconds * 1_000_000_000
-    }
-
-    /// What keeping still for so long means.
-    pub(super) const fn ended(self) -> Ended {
-        match self {
-            Self::Closing => Ended::Closed,
-            Self::Opening | Self::Datagrams | Self::Open => Ended::Idle,
-        }
-    }
 }
 
 /// Ports below are assigned to services, and systems let only them listen there.

@@ -1,5 +1,6 @@
 //! Who talks to whom: the key of a flow, the same for both directions.
 
+use crate::capture::LanView;
 use crate::packet::Packet;
 use phonehome_proto::net::Transport;
 use std::fmt;
@@ -51,6 +52,15 @@ impl Endpoint {
     }
 }
 
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address: address.ip(),
+            port: address.port(),
+        }
+    }
+}
+
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&SocketAddr::new(self.address, self.port), f)
@@ -70,20 +80,34 @@ impl FlowKey {
             address: packet.destination,
             port: packet.destination_port,
         };
-        let (low, high, side) = if source <= destination {
-            (source, destination, Side::Low)
+        Self::between(source, destination, packet.transport(), packet.link.vlan)
+    }
+
+    /// The key of a connection of the kernel, and which of the two ends is the home's. The kernel
+    /// knows no VLAN, and the frames of live sources carry none.
+    pub(super) fn of_view(view: &LanView, transport: Transport) -> (Self, Side) {
+        Self::between(view.client.into(), view.server.into(), transport, None)
+    }
+
+    /// The key of what goes on between two ends, and which side the first one is.
+    fn between(
+        one: Endpoint,
+        other: Endpoint,
+        transport: Transport,
+        vlan: Option<u16>,
+    ) -> (Self, Side) {
+        let (low, high, side) = if one <= other {
+            (one, other, Side::Low)
         } else {
-            (destination, source, Side::High)
+            (other, one, Side::High)
         };
-        (
-            Self {
-                low,
-                high,
-                transport: packet.transport(),
-                vlan: packet.link.vlan,
-            },
-            side,
-        )
+        let key = Self {
+            low,
+            high,
+            transport,
+            vlan,
+        };
+        (key, side)
     }
 
     pub(super) const fn end(&self, side: Side) -> Endpoint {

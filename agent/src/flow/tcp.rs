@@ -1,7 +1,7 @@
 //! Where a TCP connection stands, from its flags alone.
 
-use super::Rtt;
 use super::key::Side;
+use super::{Rtt, moved};
 use crate::packet::{TcpFlags, TcpSegment};
 use phonehome_proto::time::Timestamp;
 
@@ -13,10 +13,20 @@ pub(super) struct Connection {
     has_closed: [bool; 2],
     is_broken_off: bool,
     is_accepted: bool,
-    opened: Option<Timestamp>,
+    timing: Timing,
+}
+
+/// How far the first round trip is measured.
+#[derive(Clone, Copy, Debug, Default)]
+enum Timing {
+    #[default]
+    Unopened,
+    /// By the one SYN, at this time.
+    Opened(Timestamp),
     /// SYNs sent more than once: an answer could be to either (Karn's rule).
-    is_ambiguous: bool,
-    rtt: Option<Rtt>,
+    Ambiguous,
+    /// In nanoseconds.
+    Measured(u64),
 }
 
 impl Connection {
@@ -24,13 +34,12 @@ impl Connection {
     pub(super) fn handle_segment(&mut self, segment: &TcpSegment<'_>, side: Side, now: Timestamp) {
         let (own, other) = (side as usize, side.other() as usize);
         if segment.flags.opens() {
-            self.is_ambiguous |= self.first_seq[own].is_some();
+            self.timing.open(now, self.first_seq[own].is_some());
             self.first_seq[own] = Some(segment.seq);
-            self.opened.get_or_insert(now);
         } else if segment.flags.accepts() {
             let answered = segment.ack.wrapping_sub(1);
-            if !self.is_accepted && self.first_seq[other] == Some(answered) && !self.is_ambiguous {
-                self.rtt = self.opened.and_then(|opened| round_trip(opened, now));
+            if !self.is_accepted && self.first_seq[other] == Some(answered) {
+                self.timing.accept(now);
             }
             self.is_accepted = true;
             self.first_seq[own] = Some(segment.seq);
@@ -54,6 +63,11 @@ impl Connection {
         }
     }
 
+    /// Whether no segment was seen yet.
+    pub(super) const fn is_unseen(&self) -> bool {
+        self.first_seq[0].is_none() && self.first_seq[1].is_none() && !self.is_accepted
+    }
+
     pub(super) const fn is_accepted(&self) -> bool {
         self.is_accepted
     }
@@ -62,18 +76,45 @@ impl Connection {
         self.is_broken_off || (self.has_closed[0] && self.has_closed[1])
     }
 
-    pub(super) const fn rtt(&self) -> Option<Rtt> {
-        self.rtt
+    /// The round trip, if it was measured; once.
+    pub(super) const fn take_rtt(&mut self) -> Option<Rtt> {
+        let Timing::Measured(nanos_min) = self.timing else {
+            return None;
+        };
+        self.timing = Timing::Ambiguous;
+        Some(Rtt {
+            nanos_min,
+            samples: 1,
+        })
+    }
+
+    /// Moves what was dated by what the clock was wrong.
+    pub(super) const fn redate(&mut self, delta_nanos: i64) {
+        if let Timing::Opened(at) = &mut self.timing {
+            *at = moved(*at, delta_nanos);
+        }
     }
 }
 
-/// A time that went backwards, or a wait no handshake survives, measures nothing.
-fn round_trip(opened: Timestamp, accepted: Timestamp) -> Option<Rtt> {
-    let nanos = u64::try_from(accepted.nanos_since(opened)).ok()?;
-    (nanos <= RTT_NANOS_MAX).then_some(Rtt {
-        nanos_min: nanos,
-        samples: 1,
-    })
+// === impl Timing ===
+
+impl Timing {
+    const fn open(&mut self, now: Timestamp, is_repeated: bool) {
+        match self {
+            Self::Opened(_) | Self::Unopened if is_repeated => *self = Self::Ambiguous,
+            Self::Unopened => *self = Self::Opened(now),
+            Self::Opened(_) | Self::Ambiguous | Self::Measured(_) => {}
+        }
+    }
+
+    /// A time that went backwards, or a wait no handshake survives, measures nothing.
+    fn accept(&mut self, now: Timestamp) {
+        if let Self::Opened(opened) = *self {
+            let nanos = u64::try_from(now.nanos_since(opened)).ok();
+            let nanos = nanos.filter(|nanos| *nanos <= RTT_NANOS_MAX);
+            *self = nanos.map_or(Self::Ambiguous, Self::Measured);
+        }
+    }
 }
 
 const RTT_NANOS_MAX: u64 = 60_000_000_000;

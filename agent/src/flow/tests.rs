@@ -1,4 +1,7 @@
+mod counters;
+mod days;
 mod dns;
+mod world;
 
 use super::*;
 use crate::packet::{Link, TcpFlags, TcpSegment};
@@ -6,6 +9,7 @@ use proptest::prelude::*;
 
 const LIMITS: FlowLimits = FlowLimits {
     flows_max: 64,
+    connections_max: 64,
     hello_bytes_max: 1 << 16,
     answers_max: 64,
 };

@@ -189,6 +189,7 @@ impl Handshake {
 
     /// How many bytes of memory are held for a hello that is not whole.
     #[must_use]
+    #[inline]
     pub fn buffered_bytes(&self) -> usize {
         match &self.state {
             State::Tcp(tcp) => tcp.client.buffered_bytes() + tcp.server.buffered_bytes(),

@@ -12,7 +12,7 @@ use phonehome_proto::observation::{
 use phonehome_proto::scale::{Magnitude, RttStep};
 use phonehome_proto::time::Day;
 use phonehome_proto::vendor::Vendor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a home says of one day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +95,18 @@ impl DayAccount {
         }
         self.sums.entry(key).or_insert(Sums::NOTHING).add(contact);
         Some(())
+    }
+
+    /// Drops what was gathered of devices that are not among these; says how many contacts that were.
+    pub(super) fn retain(&mut self, allowed: &BTreeSet<DeviceTag>) -> u64 {
+        self.present.retain(|device, _| allowed.contains(device));
+        let mut dropped = 0;
+        self.sums.retain(|key, sums| {
+            let is_allowed = allowed.contains(&key.device);
+            dropped += if is_allowed { 0 } else { sums.connections };
+            is_allowed
+        });
+        dropped
     }
 
     /// The day in steps, unless no allowed phone was present, and the contacts that the verdicts keep
@@ -226,11 +238,12 @@ impl Sums {
         } else {
             contact.rtt
         };
+        let volume = contact.volume();
         Self {
             connections: 1,
-            bytes_up: contact.bytes_up,
-            bytes_down: contact.bytes_down,
-            volume_trust: contact.volume_trust,
+            bytes_up: volume.bytes_up,
+            bytes_down: volume.bytes_down,
+            volume_trust: volume.trust,
             rtt: rtt.map(|(nanos, samples)| (nanos, samples.into())),
         }
     }

@@ -1,5 +1,7 @@
 //! The rules one by one, and against a naive reading of them.
 
+mod live;
+
 use super::*;
 use crate::device::DeviceTag;
 use crate::evidence::Statement;
@@ -41,6 +43,14 @@ fn verdict(vendor: Option<&str>, basis: Basis, is_phone: Option<bool>) -> Verdic
     }
 }
 
+const fn account(bytes_up: u64, bytes_down: u64) -> Account {
+    Account {
+        bytes_up,
+        bytes_down,
+        trust: VolumeTrust::Exact,
+    }
+}
+
 fn contact() -> Contact<'static> {
     Contact {
         start: day(0).start().plus_seconds(SECONDS_A_DAY - 1),
@@ -48,9 +58,9 @@ fn contact() -> Contact<'static> {
         server: address("161.117.1.2"),
         service: Service::Tls,
         name: Some((FOUNDING, NamedBy::Sni)),
-        bytes_up: 1_500,
-        bytes_down: 700,
-        volume_trust: VolumeTrust::Exact,
+        is_intercepted: false,
+        tap: account(1_500, 700),
+        kernel: None,
         rtt: Some((171_000_000, 1)),
     }
 }
@@ -241,13 +251,12 @@ fn what_has_no_name_is_a_share_of_the_bytes() {
     let mut observer = observer(Purpose::Observatory);
     let nameless = Contact {
         name: None,
-        bytes_up: 0,
-        bytes_down: 2_200,
+        tap: account(0, 2_200),
         ..contact()
     };
     let at_home = Contact {
         server: address("192.168.1.9"),
-        bytes_up: 1 << 40,
+        tap: account(1 << 40, 2_200),
         ..nameless
     };
     assert_eq!(observer.handle_contact(&contact(), Some(tag(1))), Ok(()));
@@ -374,8 +383,7 @@ impl Draw {
             start: day(self.day).start(),
             server: address(SERVERS[self.server]),
             name: NAMES[self.name].map(|name| (name, NamedBy::Sni)),
-            bytes_up: self.bytes,
-            bytes_down: 1,
+            tap: account(self.bytes, 1),
             rtt: (self.rtt_ms > 0).then_some((self.rtt_ms * 1_000_000, 1)),
             ..contact()
         }

@@ -199,8 +199,11 @@ impl DnsName {
     /// The name a parsed one spells.
     #[must_use]
     pub(crate) fn of(name: &Name<'_>) -> Self {
-        let mut text = String::new();
-        for label in name.get_labels() {
+        let labels = name.get_labels();
+        let with_dots = labels.iter().map(|label| label.as_ref().len() + 1);
+        let text_bytes = with_dots.sum::<usize>().saturating_sub(1);
+        let mut text = String::with_capacity(text_bytes);
+        for label in labels {
             if !text.is_empty() {
                 text.push('.');
             }

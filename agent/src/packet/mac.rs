@@ -1,11 +1,12 @@
 //! The address of a station on the link.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A 48-bit link-layer address.
 ///
 /// It never leaves the agent: nothing outside this crate can read its bytes, and it prints as nothing.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MacAddr([u8; 6]);
 
 impl MacAddr {
@@ -47,6 +48,14 @@ impl MacAddr {
     #[must_use]
     pub const fn is_station(self) -> bool {
         !self.is_group() && !matches!(self.0, [0, 0, 0, 0, 0, 0])
+    }
+}
+
+impl Hash for MacAddr {
+    /// In one word: every packet is looked up by it.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [a, b, c, d, e, f] = self.0;
+        state.write_u64(u64::from_be_bytes([0, 0, a, b, c, d, e, f]));
     }
 }
 

@@ -27,9 +27,7 @@ pub async fn enrol(
 ) -> Result<(), Failure> {
     let claim = environment.state.claim()?;
     let keys = claim.keys(&mut *environment.chance)?;
-    let consent = gates(&claim, keys.home.public())?
-        .consent
-        .ok_or(Shut::Consent)?;
+    let consent = gates(&claim)?.consent.ok_or(Shut::Consent)?;
     if let Some(enrolled) = already(&claim, invite)? {
         writeln!(out, "this home is enrolled at {}", enrolled.url)?;
         return Ok(());

@@ -1,6 +1,8 @@
 //! How a command fails: one clear sentence, and the code the process exits with.
 
+use crate::config::ConfigError;
 use crate::consent::Shut;
+use crate::sandbox::SandboxError;
 use crate::spool::SpoolError;
 use crate::state::StateError;
 use crate::uplink::{ConnectFailure, UplinkError};
@@ -85,11 +87,34 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::BadConfig, error.to_string())
+    }
+}
+
 impl From<StateError> for Failure {
     fn from(error: StateError) -> Self {
         let exit = match &error {
-            StateError::NoPlace | StateError::Damaged { .. } => Exit::BadConfig,
+            StateError::NoPlace | StateError::Damaged { .. } | StateError::Exposed { .. } => {
+                Exit::BadConfig
+            }
             StateError::InUse(_) | StateError::Disk { .. } => Exit::Unavailable,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<SandboxError> for Failure {
+    fn from(error: SandboxError) -> Self {
+        let exit = match &error {
+            SandboxError::NoSuchUser(_)
+            | SandboxError::UserIsRoot(_)
+            | SandboxError::Folder { .. } => Exit::BadConfig,
+            SandboxError::Threads(_) => Exit::Bug,
+            SandboxError::Step { .. } | SandboxError::StillHeld(_) | SandboxError::Landlock(_) => {
+                Exit::Unavailable
+            }
         };
         Self::new(exit, error.to_string())
     }

@@ -29,8 +29,12 @@ pub fn consent_grant(
         return Err(Failure::new(Exit::Unavailable, ask));
     }
     let claim = environment.state.claim()?;
+    if claim.state().withdrawal()?.is_some() {
+        let sentence = "this home is leaving; finish that first: phonehome-agent consent withdraw";
+        return Err(Failure::new(Exit::Unavailable, sentence));
+    }
     let keys = claim.keys(&mut *environment.chance)?;
-    if let Some(given) = consent_in_force(claim.state(), Some(keys.home.public()))? {
+    if let Some(given) = consent_in_force(claim.state())? {
         // Giving it again would change its hash, which the enrolment names.
         writeln!(
             out,
@@ -54,9 +58,8 @@ pub fn consent_grant(
 /// # Errors
 /// [`Failure`].
 pub fn consent_show(environment: &Environment, out: &mut dyn Write) -> Result<(), Failure> {
-    let home = environment.state.home_key()?.map(|key| key.public());
     writeln!(out, "{}", consent::TEXT)?;
-    match consent_in_force(&environment.state, home)? {
+    match consent_in_force(&environment.state)? {
         Some(given) => {
             let consent = given.consent();
             writeln!(
@@ -163,7 +166,7 @@ pub fn send(environment: &mut Environment, on: bool, out: &mut dyn Write) -> Res
 /// [`Failure`].
 pub fn key_show(environment: &mut Environment, out: &mut dyn Write) -> Result<(), Failure> {
     let keys = environment.state.keys(&mut *environment.chance)?;
-    writeln!(out, "{}", to_hex(keys.home.public().as_bytes()))?;
+    writeln!(out, "{}", to_hex(keys.ours.current().as_bytes()))?;
     Ok(())
 }
 

@@ -120,9 +120,13 @@ pub fn run(
     });
     match request.format {
         Format::Jsonl => {
+            // A row is written at once: it is made of some hundred pieces.
+            let mut line = Vec::new();
             for row in rows {
-                serde_json::to_writer(&mut *out, &row).map_err(io::Error::from)?;
-                out.write_all(b"\n")?;
+                line.clear();
+                serde_json::to_writer(&mut line, &row).map_err(io::Error::from)?;
+                line.push(b'\n');
+                out.write_all(&line)?;
             }
         }
         Format::Table => table(rows).write(out)?,

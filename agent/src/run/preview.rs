@@ -10,7 +10,7 @@ use super::reading::{self, Lens, Telling};
 use super::status::Format;
 use super::{Environment, Exit, Failure};
 use crate::spool::Spool;
-use crate::state::State;
+use crate::state::{State, StateError};
 use crate::uplink::Rules;
 use phonehome_proto::batch::Batch;
 use phonehome_proto::decode;
@@ -61,12 +61,16 @@ pub fn preview(
     Ok(())
 }
 
-/// What waits in the spool, as it will be sent.
+/// What waits in the spools, `replay`'s and the daemon's, as it will be sent.
 fn waiting(state: &State) -> Result<Vec<SealedBatch>, Failure> {
-    match state.home_key()? {
-        Some(key) => Ok(Spool::look(&state.spool_folder(), &key.public())?),
-        None => Ok(Vec::new()),
+    let Some(ours) = state.our_keys()? else {
+        return Ok(Vec::new());
+    };
+    let mut batches = Spool::look(&state.spool_folder(), &ours)?;
+    if let Some(places) = state.daemon()? {
+        batches.extend(Spool::look(places.spool(), &ours)?);
     }
+    Ok(batches)
 }
 
 /// What a replay of the files would send.
@@ -120,7 +124,7 @@ fn of_files(
             writeln!(err, "{capture}: {sentence}")?;
         }
         let audience = audience.unwrap_or(Audience::new([0; 32]));
-        let sealed = reading::sealed(&days, audience, &keys.home, chance);
+        let sealed = reading::sealed(&days, audience, &keys, chance);
         batches.extend(sealed.into_iter().map(|(_, sealed)| sealed));
         Ok(())
     })?;
@@ -128,7 +132,7 @@ fn of_files(
 }
 
 /// Whom batches are for, and what it publishes for as far as is known.
-fn collector(state: &State) -> Result<(Option<Audience>, Purpose), Failure> {
+pub(super) fn collector(state: &State) -> Result<(Option<Audience>, Purpose), StateError> {
     let Some(enrolled) = state.enrolled()? else {
         return Ok((None, Purpose::Observatory));
     };

@@ -9,16 +9,16 @@ use crate::batch;
 use crate::device::DeviceTag;
 use crate::flow::{self, Flow};
 use crate::name::NameSource;
-use crate::observe::{Contact, DaySummary, Observer, Rules};
-use crate::packet::Skipped;
+use crate::observe::{Account, Contact, DaySummary, Observer, Rules};
+use crate::packet::{PacketCounts, Skipped};
 use crate::seal;
-use crate::state::{DeviceList, LocalSecret};
+use crate::state::{DeviceList, Keys, LocalSecret};
 use phonehome_proto::batch::{Loss, Source};
 use phonehome_proto::chance::Chance;
 use phonehome_proto::id::Audience;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::observation::{NamedBy, VolumeTrust};
-use phonehome_proto::seal::{SealedBatch, SigningKey};
+use phonehome_proto::seal::SealedBatch;
 use phonehome_proto::time::{Day, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -174,23 +174,24 @@ impl Telling {
 pub(super) fn sealed(
     days: &[DaySummary],
     audience: Audience,
-    key: &SigningKey,
+    keys: &Keys,
     chance: &mut dyn Chance,
 ) -> Vec<(Day, SealedBatch)> {
-    let home = key.public().home();
     let mut sealed = Vec::new();
     for summary in days {
-        let batches = batch::batches(summary, audience, home, chance);
+        let batches = batch::batches(summary, audience, keys.ours.id(), chance);
         sealed.extend(
             batches
                 .iter()
-                .map(|batch| (summary.day, seal::seal(batch, key))),
+                .map(|batch| (summary.day, seal::seal(batch, &keys.home))),
         );
     }
     sealed
 }
 
-fn contact(flow: &Flow, volume_trust: VolumeTrust) -> Contact<'_> {
+/// What the rules look at in a flow. `tap_trust` says whether the source shows every packet; frames
+/// lost while a flow was going on make it a lower bound all the same.
+pub(super) fn contact(flow: &Flow, tap_trust: VolumeTrust) -> Contact<'_> {
     let name = flow.named.name.as_ref().map(|name| name.as_str());
     let named_by = flow.named.source.map(|source| match source {
         NameSource::Sni | NameSource::Quic if flow.named.ech => NamedBy::Ech,
@@ -199,43 +200,54 @@ fn contact(flow: &Flow, volume_trust: VolumeTrust) -> Contact<'_> {
         NameSource::Http => NamedBy::Http,
         NameSource::Dns => NamedBy::Dns,
     });
+    let trust = if flow.has_tap_gap {
+        VolumeTrust::LowerBound
+    } else {
+        tap_trust
+    };
     Contact {
         start: flow.start,
         client: flow.client.address,
-        server: flow.server.address,
+        server: flow.peer.unwrap_or(flow.server.address),
+        is_intercepted: flow.is_intercepted,
         service: flow.service,
         name: name.zip(named_by),
-        bytes_up: flow.up.bytes,
-        bytes_down: flow.down.bytes,
-        volume_trust,
+        tap: Account {
+            bytes_up: flow.up.bytes,
+            bytes_down: flow.down.bytes,
+            trust,
+        },
+        kernel: flow.kernel.map(|kernel| Account {
+            bytes_up: kernel.up.bytes,
+            bytes_down: kernel.down.bytes,
+            trust: kernel.trust(),
+        }),
         rtt: flow.rtt.map(|rtt| (rtt.nanos_min, rtt.samples)),
     }
+}
+
+/// Packets that could not be made sense of.
+pub(super) fn unreadable(counts: &PacketCounts) -> u64 {
+    let unreadable = counts.skipped.nonzero().filter(|(why, _)| match why {
+        // Read well enough to know that they are no conversation.
+        Skipped::NotIp | Skipped::Icmp | Skipped::OtherTransport => false,
+        Skipped::UnknownLink
+        | Skipped::EncryptedLink
+        | Skipped::Cut
+        | Skipped::BadIp
+        | Skipped::LaterFragment
+        | Skipped::BadTransport
+        | Skipped::TooDeep => true,
+    });
+    unreadable.map(|(_, count)| count).sum()
 }
 
 /// What was missed in a capture, and what the spool dropped before it.
 pub(super) fn losses(world: &World, dropped: u64) -> [(Loss, u64); 5] {
     let counts = &world.counts;
-    let unreadable = counts
-        .packets
-        .skipped
-        .nonzero()
-        .filter(|(why, _)| match why {
-            // Read well enough to know that they are no conversation.
-            Skipped::NotIp | Skipped::Icmp | Skipped::OtherTransport => false,
-            Skipped::UnknownLink
-            | Skipped::EncryptedLink
-            | Skipped::Cut
-            | Skipped::BadIp
-            | Skipped::LaterFragment
-            | Skipped::BadTransport
-            | Skipped::TooDeep => true,
-        });
     [
         (Loss::CapturePackets, counts.capture.lost.total()),
-        (
-            Loss::UnreadablePackets,
-            unreadable.map(|(_, count)| count).sum(),
-        ),
+        (Loss::UnreadablePackets, unreadable(&counts.packets)),
         (
             Loss::ShedFlows,
             counts.flows.shed.of(flow::Shed::FlowEvicted)

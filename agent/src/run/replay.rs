@@ -9,6 +9,7 @@
 
 use super::enrol::{already, take_in, tell};
 use super::reading::{self, Lens, Telling};
+use super::rotate::Begun;
 use super::world::World;
 use super::{Environment, Exit, Failure, gates};
 use crate::consent::{MaySend, Shut};
@@ -18,7 +19,6 @@ use crate::uplink::{CollectorUrl, Rules, Submitted, Uplink};
 use phonehome_proto::decode;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::id::Hash;
-use phonehome_proto::seal::SigningKey;
 use phonehome_proto::time::Day;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -65,8 +65,8 @@ pub async fn replay(
 ) -> Result<Replayed, Failure> {
     let (out, err) = (&mut Unread(out), &mut Unread(err));
     let claim = environment.state.claim()?;
-    let Keys { home: key, local } = claim.keys(&mut *environment.chance)?;
-    let mut gates = gates(&claim, key.public())?;
+    let mut keys = claim.keys(&mut *environment.chance)?;
+    let mut gates = gates(&claim)?;
     gates.enrolled |= request.invite.is_some();
     let may_send = gates.pass()?;
     let consent = gates.consent.ok_or(Shut::Consent)?;
@@ -90,7 +90,7 @@ pub async fn replay(
     claim.set_manifest(rules.sealed())?;
     tell(&rules, environment.clock.now(), err)?;
     if let (None, Some(invite)) = (&enrolled, &request.invite) {
-        let home = (&claim, &key, &consent);
+        let home = (&claim, &keys.home, &consent);
         take_in(
             &mut uplink,
             &rules,
@@ -102,6 +102,14 @@ pub async fn replay(
         .await?;
     }
 
+    if let Some(enrolled) = &enrolled
+        && let Some(begun) = Begun::of(claim.state(), enrolled)?
+    {
+        let answer = uplink.rotate(begun.sent(), &mut environment.pace()).await?;
+        let _ = Begun::settle(&claim, answer)?;
+        keys = claim.keys(&mut *environment.chance)?;
+    }
+
     let list = claim.state().devices()?;
     let allowed = list.allowed().map(|(tag, _)| tag).collect();
     let telling = Telling {
@@ -110,7 +118,7 @@ pub async fn replay(
         now: rules.time(),
     };
     let lens = Lens {
-        secret: &local,
+        secret: &keys.local,
         list: &list,
         seed: environment.seed(),
     };
@@ -118,7 +126,7 @@ pub async fn replay(
         spool: Spool::open(&claim.state().spool_folder(), SpoolLimits::default())?,
         ledger: claim.state().ledger()?,
         claim,
-        key,
+        keys: &keys,
         uplink,
         permit: (may_send, rules),
     };
@@ -146,16 +154,16 @@ pub async fn replay(
 }
 
 /// A home that may send, and the collector it sends to.
-struct Post {
+struct Post<'a> {
     claim: Claim,
-    key: SigningKey,
+    keys: &'a Keys,
     spool: Spool,
     ledger: Ledger,
     uplink: Uplink,
     permit: (MaySend, Rules),
 }
 
-impl Post {
+impl Post<'_> {
     /// Seals what may be told of a file into the spool. Gives how many batches that is.
     fn take(
         &mut self,
@@ -181,7 +189,7 @@ impl Post {
             self.ledger.dropped_reported();
         }
         let audience = self.permit.1.manifest().audience;
-        let sealed = reading::sealed(&days, audience, &self.key, &mut *environment.chance);
+        let sealed = reading::sealed(&days, audience, self.keys, &mut *environment.chance);
         let put = self.spool.put(sealed.iter().map(|(_, sealed)| sealed));
         self.keep_account()?;
         put?;
@@ -196,16 +204,21 @@ impl Post {
         out: &mut (dyn Write + Send),
         err: &mut (dyn Write + Send),
     ) -> Result<(), Failure> {
-        let home = self.key.public();
         let days = self.days()?;
         let mut submitted = Submitted::default();
         let pace = &mut environment.pace();
         let permit = (&self.permit.0, &self.permit.1);
         let sent = self
             .uplink
-            .submit(permit, &mut self.spool, &home, pace, &mut submitted)
+            .submit(
+                permit,
+                &mut self.spool,
+                &self.keys.ours,
+                pace,
+                &mut submitted,
+            )
             .await;
-        count(&submitted, &mut self.ledger);
+        self.ledger.add_submitted(&submitted);
         self.keep_account()?;
         print(&submitted, &days, out, err)?;
         replayed.held += submitted.held.len();
@@ -230,7 +243,7 @@ impl Post {
     /// The days of the batches that wait, by payload.
     fn days(&self) -> Result<BTreeMap<Hash, Day>, Failure> {
         let folder = self.claim.state().spool_folder();
-        let waiting = Spool::look(&folder, &self.key.public())?;
+        let waiting = Spool::look(&folder, &self.keys.ours)?;
         let dated = waiting.iter().filter_map(|sealed| {
             let batch = decode::batch(&sealed.payload).ok()?;
             Some((Hash::of(&sealed.payload), batch.header().day))
@@ -254,19 +267,6 @@ impl Write for Unread<'_> {
         match self.0.flush() {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             flushed => flushed,
-        }
-    }
-}
-
-/// Keeps the account of what the collector said.
-fn count(submitted: &Submitted, ledger: &mut Ledger) {
-    for held in &submitted.held {
-        ledger.accepted += 1;
-        ledger.last_accepted = ledger.last_accepted.max(Some(held.receipt().received_at));
-    }
-    for (_, refusal) in &submitted.refused {
-        if refusal.is_final() {
-            ledger.add(Gone::Refused(*refusal), 1);
         }
     }
 }

@@ -1,7 +1,15 @@
 //! `status`: where this home stands.
+//!
+//! Two halves. What the state folder holds is true at any time: key, collector, gates, spool, ledger.
+//! What the daemon sees it has written down itself, in the run folder; when no daemon holds the run
+//! lock, that is old and is not shown.
 
+mod words;
+
+use super::watch::live::Live;
 use super::{Environment, Failure, consent_in_force};
-use crate::spool::Spool;
+use crate::spool::{Spool, Waiting};
+use crate::state::{DaemonPlaces, State};
 use phonehome_proto::id::to_hex;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,6 +42,8 @@ struct Status {
     last_accepted: Option<String>,
     /// Every loss that occurred since the state folder was made.
     losses: BTreeMap<String, u64>,
+    /// What the daemon does; null when none runs.
+    daemon: Option<Live>,
 }
 
 /// Writes where this home stands. Changes nothing and waits for nobody.
@@ -48,19 +58,21 @@ pub fn status(
     let state = &environment.state;
     let home = state.home_key()?.map(|key| key.public());
     let enrolled = state.enrolled()?;
-    let waiting = Spool::waiting_in(&state.spool_folder())?;
+    let places = state.daemon()?;
+    let waiting = waiting(state, places.as_ref())?;
     let ledger = state.ledger()?;
     let status = Status {
         key: home.map(|key| to_hex(key.as_bytes())),
         collector: enrolled.as_ref().map(|enrolled| enrolled.url.to_string()),
         enrolled: enrolled.is_some(),
-        consent: consent_in_force(state, home)?.is_some(),
+        consent: consent_in_force(state)?.is_some(),
         sending: state.sending()?,
         devices: state.devices()?.allowed().count(),
         spool_batches: waiting.batches,
         spool_bytes: waiting.bytes,
         last_accepted: ledger.last_accepted.map(|time| time.to_string()),
         losses: ledger.losses().clone(),
+        daemon: daemon(state, places.as_ref())?,
     };
     match format {
         Format::Json => {
@@ -70,6 +82,29 @@ pub fn status(
         Format::Table => status.write(out)?,
     }
     Ok(())
+}
+
+/// What waits in either spool: the daemon's, and the one of `replay`.
+fn waiting(state: &State, daemon: Option<&DaemonPlaces>) -> Result<Waiting, Failure> {
+    let mut sum = Spool::waiting_in(&state.spool_folder())?;
+    if let Some(places) = daemon {
+        let theirs = Spool::waiting_in(places.spool())?;
+        sum.batches += theirs.batches;
+        sum.bytes += theirs.bytes;
+    }
+    Ok(sum)
+}
+
+/// What the daemon last wrote down, if it still runs.
+fn daemon(state: &State, places: Option<&DaemonPlaces>) -> Result<Option<Live>, Failure> {
+    let Some(places) = places else {
+        return Ok(None);
+    };
+    if !state.is_running()? {
+        return Ok(None);
+    }
+    // One that runs and has written nothing yet has just begun.
+    Ok(Some(Live::read(&places.live())?.unwrap_or_default()))
 }
 
 impl Status {
@@ -96,8 +131,12 @@ impl Status {
             writeln!(out, "losses         none")?;
         }
         for (word, count) in &self.losses {
-            writeln!(out, "losses         {word} {count}")?;
+            let meaning = words::loss(word).map_or_else(String::new, |said| format!(": {said}"));
+            writeln!(out, "losses         {word} {count}{meaning}")?;
         }
-        Ok(())
+        match &self.daemon {
+            None => writeln!(out, "daemon         not running"),
+            Some(live) => words::write(live, out),
+        }
     }
 }

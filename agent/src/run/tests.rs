@@ -1,5 +1,7 @@
-mod capture;
-mod home;
+pub(super) mod capture;
+pub(super) mod home;
+mod leaving;
+mod setup;
 
 use super::enrol::enrol;
 use super::household::{consent_grant, consent_show, device_allow, device_deny, device_list, send};

@@ -87,7 +87,7 @@ pub fn read(
         match source.next() {
             Event::Frame(frame) => {
                 if let Some(packet) = world.counts.packets.read(&frame) {
-                    world.handle_packet(&packet);
+                    learn(&mut world.devices, &packet);
                     table.handle_packet(&packet, packet.time);
                     world.take_ended(&mut table);
                 }
@@ -114,28 +114,9 @@ impl World {
         self.counts.capture.frames > 0 || self.counts.capture.lost.total() == 0
     }
 
-    fn handle_packet(&mut self, packet: &Packet<'_>) {
-        let Some(sender) = self.devices.handle_packet(packet) else {
-            return;
-        };
-        if packet.destination_port == DNS_PORT
-            && let Some(question) = packet.dns().and_then(|message| message.question)
-        {
-            self.devices.handle_name(sender, question.as_str());
-        }
-    }
-
     fn take_ended(&mut self, table: &mut FlowTable) {
         while let Some(flow) = table.poll_expired() {
-            let device = self
-                .devices
-                .device_of(flow.vlan, flow.client.address, flow.client_mac);
-            // What DNS told was a question of the device's own, and heard then.
-            if let (Some(device), Some(name)) = (device, &flow.named.name)
-                && flow.named.source != Some(NameSource::Dns)
-            {
-                self.devices.handle_name(device, name.as_str());
-            }
+            let device = owner(&mut self.devices, &flow);
             if self.flows.len() < FLOWS_MAX {
                 self.flows.push(Seen { flow, device });
             } else {
@@ -146,6 +127,30 @@ impl World {
             }
         }
     }
+}
+
+/// Devices learn from a packet, and from the name that its sender asks for.
+pub(super) fn learn(devices: &mut DeviceTable, packet: &Packet<'_>) {
+    let Some(sender) = devices.handle_packet(packet) else {
+        return;
+    };
+    if packet.destination_port == DNS_PORT
+        && let Some(question) = packet.dns().and_then(|message| message.question)
+    {
+        devices.handle_name(sender, question.as_str());
+    }
+}
+
+/// The device that opened a flow, which learns from its name.
+pub(super) fn owner(devices: &mut DeviceTable, flow: &Flow) -> Option<DeviceId> {
+    let device = devices.device_of(flow.vlan, flow.client.address, flow.client_mac);
+    // What DNS told was a question of the device's own, and heard then.
+    if let (Some(device), Some(name)) = (device, &flow.named.name)
+        && flow.named.source != Some(NameSource::Dns)
+    {
+        devices.handle_name(device, name.as_str());
+    }
+    device
 }
 
 /// The flows of one file that are listed: some hundred megabytes.

@@ -13,7 +13,11 @@ fn batch(mark: u8, len: usize) -> SealedBatch {
 
 fn payloads(spool: &mut Spool) -> Vec<u8> {
     let slots = spool.slots();
-    let read = |slot| spool.read(slot, &home().public()).expect("the disk works");
+    let read = |slot| {
+        spool
+            .read(slot, &home().public().into())
+            .expect("the disk works")
+    };
     slots
         .into_iter()
         .filter_map(read)
@@ -32,7 +36,10 @@ fn what_is_put_is_there_after_a_restart() -> anyhow::Result<()> {
     assert_eq!(payloads(&mut again), (0..12).collect::<Vec<_>>());
     assert_eq!(again.waiting(), spool.waiting());
     assert_eq!(Spool::waiting_in(folder.path())?, spool.waiting());
-    assert_eq!(Spool::look(folder.path(), &home().public())?.len(), 12);
+    assert_eq!(
+        Spool::look(folder.path(), &home().public().into())?.len(),
+        12
+    );
     Ok(())
 }
 

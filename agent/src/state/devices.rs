@@ -64,7 +64,7 @@ struct Row {
 /// More devices than a household holds; a further one is refused.
 const DEVICES_MAX: usize = 256;
 
-const DEVICES: &str = "devices.json";
+pub(super) const DEVICES: &str = "devices.json";
 
 // === impl DeviceList ===
 

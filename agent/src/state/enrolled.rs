@@ -2,7 +2,8 @@
 
 use super::{Claim, State, StateError};
 use crate::uplink::CollectorUrl;
-use phonehome_proto::id::{from_hex, to_hex};
+use phonehome_proto::decode;
+use phonehome_proto::id::{HomeId, from_hex, to_hex};
 use phonehome_proto::seal::{SealedBatch, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +37,17 @@ struct ReceiptRecord {
     signature: String,
 }
 
-const COLLECTOR: &str = "collector.json";
+pub(super) const COLLECTOR: &str = "collector.json";
+
+impl Enrolled {
+    /// What the collector calls this home: SHA-256 of the first key it took. `None` if the receipt is
+    /// none, which no collector's was when it was kept.
+    #[must_use]
+    pub fn home(&self) -> Option<HomeId> {
+        let receipt = decode::receipt(&self.receipt.payload);
+        receipt.ok().map(|receipt| receipt.home)
+    }
+}
 
 impl State {
     /// The collector that took this home in, if one did.

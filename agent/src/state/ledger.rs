@@ -6,7 +6,7 @@
 use super::{Claim, State, StateError};
 use crate::spool::Lost;
 use crate::tally::Tally;
-use crate::uplink::Refusal;
+use crate::uplink::{Refusal, Submitted};
 use phonehome_proto::batch::Loss;
 use phonehome_proto::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ struct Record {
     dropped_unreported: u64,
 }
 
-const LEDGER: &str = "ledger.json";
+pub(super) const LEDGER: &str = "ledger.json";
 
 impl Gone {
     /// The word in `status`.
@@ -78,6 +78,24 @@ impl Ledger {
     #[must_use]
     pub const fn dropped_unreported(&self) -> u64 {
         self.dropped_unreported
+    }
+
+    /// Batches were lost that had reported these: they are to be reported again.
+    pub const fn report_again(&mut self, count: u64) {
+        self.dropped_unreported = self.dropped_unreported.saturating_add(count);
+    }
+
+    /// Counts what a collector said of the batches that were sent.
+    pub fn add_submitted(&mut self, submitted: &Submitted) {
+        for held in &submitted.held {
+            self.accepted += 1;
+            self.last_accepted = self.last_accepted.max(Some(held.receipt().received_at));
+        }
+        for (_, refusal) in &submitted.refused {
+            if refusal.is_final() {
+                self.add(Gone::Refused(*refusal), 1);
+            }
+        }
     }
 
     /// A coverage has reported them.

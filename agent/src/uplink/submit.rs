@@ -6,11 +6,12 @@
 
 use super::{Held, Pace, Rules, Uplink, UplinkError};
 use crate::consent::MaySend;
+use crate::seal::OurKeys;
 use crate::spool::{Slot, Spool};
 use phonehome_proto::id::Hash;
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
-use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
+use phonehome_proto::seal::{PayloadType, SealedBatch};
 use phonehome_proto::status::{self, Outcome};
 use phonehome_proto::v1;
 
@@ -45,7 +46,7 @@ impl Uplink {
         &mut self,
         (_, rules): (&MaySend, &Rules),
         spool: &mut Spool,
-        home: &VerifyingKey,
+        home: &OurKeys,
         pace: &mut Pace<'_>,
         submitted: &mut Submitted,
     ) -> Result<(), UplinkError> {
@@ -71,7 +72,7 @@ impl Uplink {
                 return Ok(());
             }
             let outcomes = self.send(&request, pace).await?;
-            self.settle(request, outcomes, spool, submitted)?;
+            self.settle(request, outcomes, (spool, home), submitted)?;
         }
     }
 
@@ -100,7 +101,7 @@ impl Uplink {
         &self,
         request: Request,
         outcomes: Vec<v1::Outcome>,
-        spool: &mut Spool,
+        (spool, home): (&mut Spool, &OurKeys),
         submitted: &mut Submitted,
     ) -> Result<(), UplinkError> {
         let (sent, got) = (request.batches.len(), outcomes.len());
@@ -111,11 +112,20 @@ impl Uplink {
             let outcome = status::outcome_from_wire(outcome);
             let refusal = match outcome.ok_or_else(|| self.no_answer("an outcome is missing"))? {
                 Outcome::Receipt(receipt) => {
-                    let held = Held::verify(receipt, PayloadType::Batch, &sealed, &self.collector)
-                        .map_err(|bad| self.no_answer(bad))?;
+                    let held = Held::verify(
+                        receipt,
+                        PayloadType::Batch,
+                        (home.id(), &sealed),
+                        &self.collector,
+                    )
+                    .map_err(|bad| self.no_answer(bad))?;
                     spool.remove(slot)?;
                     submitted.held.push(held);
                     continue;
+                }
+                // A key of ours that was replaced, and is forgotten: its batches come too late for good.
+                Outcome::Refused(Reject::UnknownKey) if home.is_former(&sealed) => {
+                    Refusal::Known(Reject::KeyRetired)
                 }
                 Outcome::Refused(reject) => Refusal::Known(reject),
                 Outcome::RefusedUnknown { is_final } => Refusal::Unknown { is_final },

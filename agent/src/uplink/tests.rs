@@ -8,7 +8,8 @@ use phonehome_proto::chance::SeededChance;
 use phonehome_proto::limits;
 use phonehome_proto::manifest::Manifest;
 use phonehome_proto::reject::Reject;
-use phonehome_proto::seal::SigningKey;
+use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
+use phonehome_proto::status::Outcome;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ impl Home {
         let rules = uplink.rules(None, &mut pace).await?;
         let home = self.key.public();
         let record = consent::grant(NOW, &self.key);
-        let consent = Given::verify(&record, &home).ok();
+        let consent = Given::verify(&record, &home.into()).ok();
         let gates = Gates {
             consent,
             devices_allowed: 1,
@@ -73,7 +74,13 @@ impl Home {
         };
         let may_send = gates.pass().expect("every gate is open");
         uplink
-            .submit((&may_send, &rules), &mut self.spool, &home, &mut pace, into)
+            .submit(
+                (&may_send, &rules),
+                &mut self.spool,
+                &home.into(),
+                &mut pace,
+                into,
+            )
             .await
     }
 

@@ -21,6 +21,12 @@ impl Bench {
         let store = Store::open(&folder.path().join("collector.db"), is_new)
             .await
             .expect("opens");
+        if is_new {
+            for home in 0..50 {
+                let key = key(home).public();
+                store.take_in(key.as_bytes(), tuesday_noon()).await;
+            }
+        }
         // Another process draws other numbers.
         let chance = SharedChance::new(SeededChance::new(is_new.into()));
         let keys = WeekKeys::new(folder.path().to_owned(), store.clone(), chance.clone());
@@ -306,6 +312,12 @@ async fn nothing_of_a_home_stands_in_the_database_in_clear() {
             .await,
     );
     let folder = bench.stop().await;
+    // The registry knows homes and their keys; nothing else may.
+    let path = folder.path().join("collector.db");
+    let connection = rusqlite::Connection::open(path).expect("opens");
+    let forget = "DROP TABLE homes; DROP TABLE keys; DROP TABLE invites; VACUUM;
+                  PRAGMA wal_checkpoint(TRUNCATE)";
+    connection.execute_batch(forget).expect("forgets");
     let database = std::fs::read(folder.path().join("collector.db")).expect("reads");
     let holds = |secret: &[u8]| database.windows(secret.len()).any(|bytes| bytes == secret);
     assert!(!holds(key(1).public().home().as_bytes()), "the home");

@@ -27,7 +27,7 @@ impl Bench {
     }
 
     /// Home 1 asks with a payload and a token; what it hears.
-    async fn ask(&self, payload: Vec<u8>, token: &[u8], now: Timestamp) -> Enrolment {
+    async fn ask(&self, payload: Vec<u8>, token: &[u8], now: Timestamp) -> Answer {
         let sealed = SealedBatch::seal(PayloadType::Enrol, payload, &key(1));
         self.registry
             .enrol(&sealed, token, &identity(), now)
@@ -35,7 +35,7 @@ impl Bench {
             .expect("the store answers")
     }
 
-    async fn hears(&self, sealed: &SealedBatch, token: &[u8]) -> Enrolment {
+    async fn hears(&self, sealed: &SealedBatch, token: &[u8]) -> Answer {
         let now = tuesday_noon();
         self.registry
             .enrol(sealed, token, &identity(), now)
@@ -66,7 +66,7 @@ async fn every_refusal_has_its_enrolment() {
     let check = async |sealed: SealedBatch, token: &[u8], reject| {
         assert_eq!(
             bench.hears(&sealed, token).await,
-            Enrolment::Refused(reject),
+            Answer::Refused(reject),
             "{reject:?}"
         );
     };
@@ -101,7 +101,7 @@ async fn every_refusal_has_its_enrolment() {
     // None of it spent the invite.
     assert!(matches!(
         bench.hears(&good, &mine.token).await,
-        Enrolment::Fresh(_)
+        Answer::Fresh(_)
     ));
 }
 
@@ -109,7 +109,7 @@ async fn every_refusal_has_its_enrolment() {
 async fn the_same_enrolment_gets_the_same_receipt_also_later() {
     let bench = Bench::new().await;
     let invite = &bench.invites[0];
-    let Enrolment::Fresh(first) = bench
+    let Answer::Fresh(first) = bench
         .ask(payload(invite), &invite.token, tuesday_noon())
         .await
     else {
@@ -117,7 +117,7 @@ async fn the_same_enrolment_gets_the_same_receipt_also_later() {
     };
     let later = tuesday_noon().plus_seconds(90 * 86_400);
     let again = bench.ask(payload(invite), &invite.token, later).await;
-    assert_eq!(again, Enrolment::Repeated(first));
+    assert_eq!(again, Answer::Repeated(first));
 }
 
 #[tokio::test]
@@ -126,11 +126,11 @@ async fn an_invite_expires() {
     let invite = &bench.invites[0];
     let late = tuesday_noon().plus_seconds(INVITE_DAYS * 86_400);
     let refused = bench.ask(payload(invite), &invite.token, late).await;
-    assert_eq!(refused, Enrolment::Refused(Reject::InvalidInvite));
+    assert_eq!(refused, Answer::Refused(Reject::InvalidInvite));
     let in_time = bench
         .ask(payload(invite), &invite.token, late.plus_seconds(-1))
         .await;
-    assert!(matches!(in_time, Enrolment::Fresh(_)));
+    assert!(matches!(in_time, Answer::Fresh(_)));
 }
 
 #[tokio::test]
@@ -145,6 +145,7 @@ async fn only_enrolled_keys_are_found() {
     let mine = HomeKey {
         home: key(1).public().home(),
         key: key(1).public(),
+        last_day: None,
     };
     assert_eq!(found, [None, Some(mine)]);
     let homes = bench.registry.homes().await.expect("reads");

@@ -82,17 +82,18 @@ pub async fn invite(ground: &Ground, count: u32, now: Timestamp) -> Result<Found
     ))
 }
 
-/// `agents list`: every home and the day it came, nothing else, because nothing else is kept.
+/// `agents list`: every home, the day it came, and how many keys speak for it: one, and those it has
+/// replaced until their weeks are final. Nothing else is kept; a home that withdrew is not there.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn list(ground: &Ground) -> Result<Found, RunError> {
     let homes = ground.registry().homes().await?;
-    let mut text = format!("{:<SHORT_DIGITS$}  enrolled\n", "home");
+    let mut text = format!("{:<SHORT_DIGITS$}  {:<10}  keys\n", "home", "enrolled");
     for row in homes {
         let digits = row.home.to_hex();
-        writeln!(text, "{}  {}", &digits[..SHORT_DIGITS], row.enrolled)
-            .expect("a string takes text");
+        let (short, day, keys) = (&digits[..SHORT_DIGITS], row.enrolled, row.keys);
+        writeln!(text, "{short}  {day}  {keys}").expect("a string takes text");
     }
     Ok(Found::good(text))
 }

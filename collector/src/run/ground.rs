@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::weeks::Weeks;
+use crate::withdrawal::Withdrawals;
 use phonehome_proto::chance::SharedChance;
 use std::fs::{self, File};
 use std::io::Read;
@@ -107,6 +108,16 @@ impl Ground {
     pub fn keys(&self) -> WeekKeys {
         let folder = self.config.keys_dir.clone();
         WeekKeys::new(folder, self.store.clone(), self.chance.clone())
+    }
+
+    /// Who forgets homes, over `keys`.
+    #[must_use]
+    pub fn withdrawals(&self, keys: WeekKeys) -> Withdrawals {
+        Withdrawals {
+            store: self.store.clone(),
+            keys,
+            identity: Arc::clone(&self.identity),
+        }
     }
 
     /// The week's clock over `keys`.

@@ -355,7 +355,7 @@ async fn commands_say_what_they_found() {
     let short = &key(1).public().home().to_hex()[..12];
     assert_eq!(
         homes,
-        format!("home          enrolled\n{short}  2026-11-10\n")
+        format!("home          enrolled    keys\n{short}  2026-11-10  1\n")
     );
     let invites = commands::invite(ground, 2, tuesday_noon())
         .await

@@ -41,15 +41,105 @@ pub enum Enrolled {
     Repeated(Vec<u8>),
     /// The invite is unknown, spent or expired.
     InvalidInvite,
+    /// The home has replaced this key.
+    Retired,
+    /// The key speaks for another home.
+    Taken,
 }
 
 /// A key and whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyRow {
-    /// The home that enrolled it.
+    /// The home it speaks for.
     pub home: HomeId,
     /// The key's bytes.
     pub key: [u8; 32],
+    /// The last day it may report on; `None` for the home's current key.
+    pub last_day: Option<Day>,
+}
+
+/// A home that wishes to be known by another key, both signatures already checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotateAttempt {
+    /// Whose keys they are to be.
+    pub home: HomeId,
+    /// The key that signed it.
+    pub key: [u8; 32],
+    /// The key that follows.
+    pub new_key: [u8; 32],
+    /// SHA-256 of the rotation's payload.
+    pub payload_hash: Hash,
+    /// The receipt it gets if it is taken.
+    pub receipt: Vec<u8>,
+    /// The last day that the key which signed it may still report on.
+    pub last_day: Day,
+}
+
+/// What became of a [`RotateAttempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The home is known by the new key.
+    Fresh,
+    /// The same rotation gave it this key before; these are the first receipt's bytes.
+    Repeated(Vec<u8>),
+    /// The key that signed it may not sign for this home.
+    Refused(NotItsKey),
+    /// The new key speaks, or spoke, for a home already.
+    Taken,
+    /// More of its replaced keys are remembered than may be.
+    Full,
+}
+
+/// Why a key may not sign for a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotItsKey {
+    /// It is nobody's.
+    Unknown,
+    /// It is another home's.
+    OtherHome,
+    /// The home has replaced it.
+    Retired,
+}
+
+/// A home that wishes to be forgotten, its signature already checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EraseAttempt {
+    /// Which.
+    pub home: HomeId,
+    /// The key that signed it.
+    pub key: [u8; 32],
+    /// SHA-256 of the withdrawal's payload.
+    pub withdrawal_hash: Hash,
+    /// What the home stands for in each week that is not final, by week, and how many batches it is
+    /// taken to hold there: `receipt` says so.
+    pub held: Vec<(Week, HomeToken, u32)>,
+    /// What is kept under the withdrawal's hash, to be given back when it is repeated.
+    pub receipt: Vec<u8>,
+    /// From then on it is not kept.
+    pub forget_at: Timestamp,
+}
+
+/// What became of an [`EraseAttempt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// The home is forgotten; nothing of it is left in the file.
+    Done,
+    /// It was forgotten before; this was kept for it.
+    Repeated(Vec<u8>),
+    /// The key that signed it may not sign for this home.
+    Refused(NotItsKey),
+    /// Nothing was erased, because the receipt would not be true: it holds so many batches in these
+    /// weeks, or there are other weeks that are not final.
+    Otherwise(Vec<(Week, u32)>),
+}
+
+/// How much was forgotten because its time was over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Replaced keys.
+    pub keys: usize,
+    /// Receipts of withdrawals.
+    pub withdrawals: usize,
 }
 
 /// A home as the operator sees it.
@@ -59,6 +149,8 @@ pub struct HomeRow {
     pub home: HomeId,
     /// Since when.
     pub enrolled: Day,
+    /// Keys that speak for it: one, and those it has replaced as long as they are remembered.
+    pub keys: u32,
 }
 
 // === journal ===
@@ -92,8 +184,13 @@ pub struct JournalRow {
 /// One row to append, or only to look for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
-    /// Append it, unless it is there.
-    Append(JournalRow),
+    /// Append it, unless it is there, or its home is not there any more.
+    Append {
+        /// The row.
+        row: JournalRow,
+        /// SHA-256 of the key that signed the batch.
+        key_hash: Hash,
+    },
     /// Say whether it is there, and append nothing: its week takes no more.
     Look {
         /// The week its day lies in.
@@ -120,6 +217,8 @@ pub enum Appended {
     Closed,
     /// It is not there, and was not appended: the home has filled its week.
     Full,
+    /// It is not there, and was not appended: the key that signed it speaks for nobody any more.
+    Stranger,
 }
 
 /// A part of all home tokens: those whose first 16 bits lie in `first..=last`.
@@ -153,6 +252,8 @@ pub struct WeekRow {
     pub state: WeekState,
     /// Tells whether a key file is the one the rows were sealed with.
     pub key_check: Hash,
+    /// How often a home was erased from it.
+    pub erasures: u32,
 }
 
 /// A release at rest. Once stored it never changes.
@@ -166,6 +267,17 @@ pub struct ReleaseRow {
     pub text: String,
     /// The collector's signature over the text, as a payload of type release.
     pub signature: [u8; 64],
+}
+
+/// What became of a release that was to be stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It stands.
+    Fresh,
+    /// The week has one already, which stays.
+    Before,
+    /// A home was erased from the week since it was folded: fold again.
+    Outdated,
 }
 
 /// One link of the ledger.
@@ -195,7 +307,7 @@ impl Attempt {
     #[must_use]
     pub const fn key(&self) -> (Week, HomeToken, BatchToken, Hash) {
         match self {
-            Self::Append(row) => (row.week, row.home, row.batch, row.payload_hash),
+            Self::Append { row, .. } => (row.week, row.home, row.batch, row.payload_hash),
             Self::Look {
                 week,
                 home,

@@ -6,9 +6,11 @@
 //! to the disk before it returns (`synchronous = FULL`), and what is deleted is overwritten
 //! (`secure_delete`).
 
+mod erasure;
 mod journal;
 mod ledger;
 mod registry;
+mod rotation;
 mod weeks;
 mod worker;
 
@@ -33,7 +35,10 @@ const QUEUE_MAX: usize = 256;
 const BUSY_MILLISECONDS: u32 = 10_000;
 
 /// Schema steps, oldest first; `PRAGMA user_version` counts those taken.
-const MIGRATIONS: [&str; 1] = [include_str!("sqlite/schema.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("sqlite/schema.sql"),
+    include_str!("sqlite/schema_2.sql"),
+];
 
 /// Set before the first table exists: two kilobytes of a row, a common batch, stay in its page.
 const PAGE_BYTES: u32 = 8_192;
@@ -154,3 +159,6 @@ fn failure(transaction: &'static str, error: rusqlite::Error) -> StoreError {
 fn damaged(column: usize, what: &'static str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, what.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,7 @@ pub(crate) fn enrolled(home: u8) -> HomeKey {
     HomeKey {
         home: key.home(),
         key,
+        last_day: None,
     }
 }
 

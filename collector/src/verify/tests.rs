@@ -92,6 +92,22 @@ fn every_refusal_has_its_batch() {
 }
 
 #[test]
+fn a_replaced_key_signs_for_its_days_only() {
+    let sealed = sealed(1, header(1, 7));
+    for (last_day, expected) in [
+        (monday().previous(), Err(Reject::KeyRetired)),
+        (monday(), Ok(Timeliness::InTime)),
+        (monday().plus(1), Ok(Timeliness::InTime)),
+    ] {
+        let replaced = HomeKey {
+            last_day: Some(last_day),
+            ..enrolled(1)
+        };
+        assert_eq!(verdict(sealed.clone(), Some(&replaced)), expected);
+    }
+}
+
+#[test]
 fn nothing_is_parsed_before_the_signature_is_checked() {
     // Unreadable bytes under a bad signature are a bad signature, not malformed.
     let mut sealed = signed(vec![0xff]);

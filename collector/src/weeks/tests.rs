@@ -3,7 +3,7 @@ use crate::geo::network::Asn;
 use crate::geo::network::Origin;
 use crate::journal::Journal;
 use crate::store::Slice;
-use crate::verify::fixture::{header, identity, monday, sealed, tuesday_noon, verified, week};
+use crate::verify::fixture::{header, identity, key, monday, sealed, tuesday_noon, verified, week};
 use phonehome_proto::chance::{SeededChance, SharedChance};
 use phonehome_proto::net::Country;
 use std::path::PathBuf;
@@ -40,6 +40,9 @@ impl Bench {
             journal,
         };
         for home in 1..=homes {
+            let key = key(home).public();
+            let store = &bench.weeks.store;
+            store.take_in(key.as_bytes(), tuesday_noon()).await;
             let country = Country::parse("DE").expect("a country");
             let network = Asn(64_496 + u32::from(home % 5));
             let batch = vec![verified(home, 7, tuesday_noon())];
@@ -228,7 +231,8 @@ async fn a_row_that_does_not_open_is_left_out_and_counted() {
     let sealed = sealed(1, header(1, 8));
     let mut row = key.seal(ids, None, &sealed, &sealed, [0; 12]);
     row.sealed[20] ^= 1;
-    let append = vec![crate::store::Attempt::Append(row)];
+    let key_hash = phonehome_proto::id::Hash::of(&sealed.public_key);
+    let append = vec![crate::store::Attempt::Append { row, key_hash }];
     bench.weeks.store.append(append).await.expect("appends");
     bench.tick(closes_at(week())).await;
     assert_eq!(bench.weeks.metrics.snapshot()[&Counter::RowsUnreadable], 1);
@@ -253,7 +257,7 @@ async fn a_stored_release_that_was_altered_is_not_shown() {
     bench
         .weeks
         .store
-        .release_week(row, monday().start())
+        .release_week(row, 0, monday().start())
         .await
         .expect("stores");
     assert!(matches!(

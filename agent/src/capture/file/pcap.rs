@@ -100,8 +100,9 @@ impl Records {
     /// The record header at `offset` in the window, if it is whole.
     fn head(&self, window: &Window, offset: usize) -> Option<Head> {
         let header = window.data().get(offset..offset + self.header_bytes)?;
+        let fields: &[u8; RECORD_HEADER_BYTES] = header.first_chunk()?;
         let field = |at: usize| {
-            let bytes = [header[at], header[at + 1], header[at + 2], header[at + 3]];
+            let bytes = [fields[at], fields[at + 1], fields[at + 2], fields[at + 3]];
             if self.big_endian {
                 u32::from_be_bytes(bytes)
             } else {

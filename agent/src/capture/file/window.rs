@@ -3,8 +3,9 @@
 use super::BUFFER_BYTES;
 use std::io::{self, Read};
 
-/// So many bytes are asked of the file at a time, so that a large buffer is only touched where large
-/// records need it.
+/// So many bytes are asked of the file at a time, always behind what is left of those before: the
+/// larger part of the buffer is only touched where large records need it, and what is used stays in
+/// the processor's cache.
 const READ_BYTES: usize = 64 * 1024;
 
 pub(super) struct Window {
@@ -30,23 +31,28 @@ impl Window {
     }
 
     /// What is in memory and not consumed.
+    #[inline]
     pub(super) fn data(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
     /// Reads on until `count` bytes are there; fewer only where the file ends or fails.
     /// Says whether they are there.
+    #[inline]
     pub(super) fn want(&mut self, count: usize) -> bool {
+        self.end - self.start >= count || self.read_up_to(count)
+    }
+
+    #[cold]
+    fn read_up_to(&mut self, count: usize) -> bool {
         assert!(
             count <= BUFFER_BYTES,
             "asked for {count} bytes of a window of {BUFFER_BYTES}"
         );
         while self.data().len() < count && !self.exhausted {
-            if self.start + count.max(READ_BYTES) > BUFFER_BYTES {
-                self.bytes.copy_within(self.start..self.end, 0);
-                self.end -= self.start;
-                self.start = 0;
-            }
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
             let space_end = BUFFER_BYTES.min(self.end + READ_BYTES);
             match self.reader.read(&mut self.bytes[self.end..space_end]) {
                 Ok(0) => self.exhausted = true,
@@ -62,11 +68,9 @@ impl Window {
     }
 
     /// Lets go of the first `count` bytes, at most of all that are in memory.
+    #[inline]
     pub(super) fn consume(&mut self, count: usize) {
         self.start = self.end.min(self.start + count);
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
     }
 
     /// Lets go of the next `count` bytes of the file, in memory or not; says whether there were so

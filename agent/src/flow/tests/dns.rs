@@ -208,3 +208,69 @@ fn a_name_that_dns_gave_for_a_front_is_no_name() {
     assert_eq!(status(PHONE, &other), (NameStatus::SniClear, true));
     assert_eq!(status("192.168.1.8", &front), (NameStatus::SniClear, true));
 }
+
+#[test]
+fn an_answer_counts_that_came_after_the_kernels_word_and_before_the_first_packet() {
+    use super::counters::{tell, word};
+    use crate::capture::Moment;
+
+    let message = answer("one", &[SERVER.parse().expect("an address")]);
+    let mut table = FlowTable::new(LIMITS, 7);
+    tell(&mut table, &word(1, Moment::Ongoing, Some([60, 0])));
+    for packet in [told(0, PHONE, &message), up(5, SYN, 1, 0)] {
+        table.handle_packet(&packet, packet.time);
+    }
+    table.finish();
+    let named = std::iter::from_fn(|| table.poll_expired())
+        .any(|flow| flow.named.status == NameStatus::DnsInferred);
+    assert!(named);
+}
+
+#[test]
+fn dns_speaks_for_all_addresses_of_its_client_and_for_nobody_elses() {
+    use crate::packet::MacAddr;
+
+    let server: IpAddr = SERVER.parse().expect("an address");
+    let answer = answer("one", &[server]);
+    let [router, phone, other] = [1, 2, 3].map(|last| Some(MacAddr::new([4, 0, 0, 0, 0, last])));
+    let on = |source, destination, packet: Packet<'static>| Packet {
+        link: Link {
+            source,
+            destination,
+            vlan: None,
+        },
+        ..packet
+    };
+    // The answer comes to one address, the flow goes from another; the server is the same so that
+    // only the client differs.
+    let named = |asker, mac, sender| {
+        let told = Packet {
+            link: Link {
+                source: router,
+                destination: phone,
+                vlan: None,
+            },
+            ..told(0, asker, &answer)
+        };
+        let greeting = on(
+            phone,
+            router,
+            datagram(1, (sender, 5_353), (RESOLVER, 5_000)),
+        );
+        let asks = on(mac, router, asks(5, sender));
+        let packets = if mac == phone {
+            vec![told, greeting, asks]
+        } else {
+            vec![told, asks]
+        };
+        flows(&packets)
+            .iter()
+            .any(|flow| flow.server.port == 443 && flow.named.name.is_some())
+    };
+    assert!(named(PHONE, phone, PHONE));
+    assert!(named(PHONE, phone, "fd00:1::7"));
+    assert!(named("fd00:1::7", phone, PHONE));
+    assert!(!named(PHONE, other, "fd00:1::7"));
+    // A station with two IPv4 addresses speaks for others; each address is its own.
+    assert!(!named("192.168.1.8", phone, PHONE));
+}

@@ -21,15 +21,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A home in a folder of its own, with a capture of one phone.
-pub(super) struct Home {
-    pub(super) environment: Environment,
-    pub(super) folder: tempfile::TempDir,
-    pub(super) out: Vec<u8>,
-    pub(super) err: Vec<u8>,
+pub(in crate::run) struct Home {
+    pub(in crate::run) environment: Environment,
+    pub(in crate::run) folder: tempfile::TempDir,
+    pub(in crate::run) out: Vec<u8>,
+    pub(in crate::run) err: Vec<u8>,
 }
 
 impl Home {
-    pub(super) fn new(capture_start: Timestamp) -> anyhow::Result<Self> {
+    pub(in crate::run) fn new(capture_start: Timestamp) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::write(
             folder.path().join("phone.pcap"),
@@ -50,7 +50,7 @@ impl Home {
     }
 
     /// Every gate open but enrolment.
-    pub(super) fn willing(capture_start: Timestamp) -> anyhow::Result<Self> {
+    pub(in crate::run) fn willing(capture_start: Timestamp) -> anyhow::Result<Self> {
         let mut home = Self::new(capture_start)?;
         let tag = home.phone()?;
         consent_grant(&mut home.environment, true, &mut home.out)?;
@@ -67,12 +67,12 @@ impl Home {
         Ok(home)
     }
 
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    pub(in crate::run) fn files(&self) -> Vec<PathBuf> {
         vec![self.folder.path().join("phone.pcap")]
     }
 
     /// The tag of the phone in the capture.
-    pub(super) fn phone(&mut self) -> anyhow::Result<DeviceTag> {
+    pub(in crate::run) fn phone(&mut self) -> anyhow::Result<DeviceTag> {
         let mut out = Vec::new();
         let files = self.files();
         let format = inspect::Format::Jsonl;
@@ -92,12 +92,16 @@ impl Home {
         Ok(row["device"].as_str().expect("a tag").parse()?)
     }
 
-    pub(super) async fn enrol(&mut self, desk: &Desk) -> Result<(), Failure> {
+    pub(in crate::run) async fn enrol(&mut self, desk: &Desk) -> Result<(), Failure> {
         let (out, err) = (&mut self.out, &mut self.err);
         enrol(&mut self.environment, &invite(desk), None, out, err).await
     }
 
-    pub(super) async fn replay(&mut self, desk: &Desk, invited: bool) -> Result<Replayed, Failure> {
+    pub(in crate::run) async fn replay(
+        &mut self,
+        desk: &Desk,
+        invited: bool,
+    ) -> Result<Replayed, Failure> {
         let request = Replay {
             files: self.files(),
             collector: desk.url("https"),
@@ -114,7 +118,10 @@ impl Home {
         .await
     }
 
-    pub(super) fn preview(&mut self, files: &[PathBuf]) -> anyhow::Result<Vec<serde_json::Value>> {
+    pub(in crate::run) fn preview(
+        &mut self,
+        files: &[PathBuf],
+    ) -> anyhow::Result<Vec<serde_json::Value>> {
         let mut out = Vec::new();
         preview(
             &mut self.environment,
@@ -126,18 +133,18 @@ impl Home {
         Ok(serde_json::from_slice(&out)?)
     }
 
-    pub(super) fn status(&self) -> anyhow::Result<serde_json::Value> {
+    pub(in crate::run) fn status(&self) -> anyhow::Result<serde_json::Value> {
         let mut out = Vec::new();
         status(&self.environment, Format::Json, &mut out)?;
         Ok(serde_json::from_slice(&out)?)
     }
 
-    pub(super) fn told(&self) -> String {
+    pub(in crate::run) fn told(&self) -> String {
         String::from_utf8_lossy(&self.err).into_owned()
     }
 }
 
-pub(super) fn invite(desk: &Desk) -> Invite {
+pub(in crate::run) fn invite(desk: &Desk) -> Invite {
     let authority = desk.address.to_string();
     Invite {
         authority,
@@ -147,6 +154,6 @@ pub(super) fn invite(desk: &Desk) -> Invite {
 }
 
 /// Noon of the last day that is over.
-pub(super) fn yesterday() -> Timestamp {
+pub(in crate::run) fn yesterday() -> Timestamp {
     NOW.plus_seconds(-43_200)
 }

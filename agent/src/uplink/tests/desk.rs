@@ -1,8 +1,7 @@
 //! A collector's front desk, played: real gRPC over real TLS, and answers that a test decides.
 
-use phonehome_proto::encode;
 use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
-use phonehome_proto::id::Hash;
+use phonehome_proto::id::{Hash, HomeId};
 use phonehome_proto::limits;
 use phonehome_proto::manifest::{ClockStatement, Manifest, ManifestLimits, Purpose, Retention};
 use phonehome_proto::receipt::Receipt;
@@ -11,6 +10,8 @@ use phonehome_proto::status::{self, Outcome};
 use phonehome_proto::time::Timestamp;
 use phonehome_proto::v1;
 use phonehome_proto::v1::intake_server::{Intake, IntakeServer};
+use phonehome_proto::withdrawal::Erasure;
+use phonehome_proto::{decode, encode};
 use rustls::pki_types::PrivateKeyDer;
 use std::collections::VecDeque;
 use std::io;
@@ -32,6 +33,8 @@ type Answer = Box<dyn FnMut(&SealedBatch, Outcome) -> Option<Outcome> + Send>;
 
 /// What the desk does, and what it was asked.
 pub(crate) struct Script {
+    /// Its time.
+    pub(crate) time: Timestamp,
     /// Its rules.
     pub(crate) manifest: Manifest,
     /// Statuses given, in order, before anything is answered properly.
@@ -56,6 +59,7 @@ impl Desk {
     pub(crate) async fn open(tls: bool) -> anyhow::Result<Self> {
         let key = Arc::new(SigningKey::from_seed(&[42; 32]));
         let script = Arc::new(Mutex::new(Script {
+            time: NOW,
             manifest: manifest(&key.public()),
             busy: VecDeque::new(),
             busy_submits: VecDeque::new(),
@@ -112,9 +116,7 @@ impl Desk {
     pub(crate) fn receipt(key: &SigningKey, kind: PayloadType, sent: &SealedBatch) -> SealedBatch {
         let receipt = Receipt {
             audience: key.public().audience(),
-            home: VerifyingKey::from_bytes(&sent.public_key)
-                .expect("a home's key")
-                .home(),
+            home: home_of(sent),
             payload_type: kind,
             payload_hash: Hash::of(&sent.payload),
             received_at: NOW,
@@ -122,6 +124,31 @@ impl Desk {
         };
         SealedBatch::seal(PayloadType::Receipt, encode::receipt(&receipt), key)
     }
+
+    /// Its receipt for a withdrawal: four batches of one week.
+    pub(crate) fn erasure(key: &SigningKey, sent: &SealedBatch) -> SealedBatch {
+        let erasure = Erasure {
+            audience: key.public().audience(),
+            home: home_of(sent),
+            withdrawal_hash: Hash::of(&sent.payload),
+            erased_at: NOW,
+            batches: 4,
+            weeks: vec!["2026-W47".parse().expect("a week")],
+            purpose: Purpose::Exercise,
+        };
+        SealedBatch::seal(PayloadType::Erasure, encode::erasure(&erasure), key)
+    }
+}
+
+/// Whose it says it is; what says nothing is its key's own.
+fn home_of(sent: &SealedBatch) -> HomeId {
+    let said = decode::batch(&sent.payload).map(|batch| batch.header().home);
+    said.or_else(|_| decode::rotation(&sent.payload).map(|rotation| rotation.facts.home))
+        .or_else(|_| decode::withdrawal(&sent.payload).map(|withdrawal| withdrawal.home))
+        .unwrap_or_else(|_| {
+            let key = VerifyingKey::from_bytes(&sent.public_key);
+            key.expect("a home's key").home()
+        })
 }
 
 /// Honest rules.
@@ -145,7 +172,12 @@ pub(crate) fn manifest(key: &VerifyingKey) -> Manifest {
             accept_days: 4,
             destroy_days: 7,
         },
-        accepted_types: vec![PayloadType::Batch, PayloadType::Enrol],
+        accepted_types: vec![
+            PayloadType::Batch,
+            PayloadType::Enrol,
+            PayloadType::Rotate,
+            PayloadType::Withdraw,
+        ],
         endpoint_list_versions: vec![ENDPOINT_LIST_VERSION],
         privacy_label: "An exercise.".to_owned(),
     }
@@ -157,12 +189,22 @@ pub(crate) fn manifest_answer(
     nonce: [u8; 16],
     key: &SigningKey,
 ) -> (SealedBatch, SealedBatch) {
+    answer_at(NOW, manifest, nonce, key)
+}
+
+/// The same, at another time.
+fn answer_at(
+    time: Timestamp,
+    manifest: &Manifest,
+    nonce: [u8; 16],
+    key: &SigningKey,
+) -> (SealedBatch, SealedBatch) {
     let manifest = SealedBatch::seal(PayloadType::Manifest, encode::manifest(manifest), key);
     let manifest_hash = Hash::of(&manifest.payload);
     let statement = ClockStatement {
         nonce,
         manifest_hash,
-        time: NOW,
+        time,
     };
     (
         manifest,
@@ -190,7 +232,7 @@ impl Intake for Clerk {
     ) -> Result<Response<v1::GetManifestResponse>, Status> {
         let script = self.script()?;
         let nonce = request.into_inner().nonce.try_into().expect("16 bytes");
-        let (manifest, clock) = manifest_answer(&script.manifest, nonce, &self.key);
+        let (manifest, clock) = answer_at(script.time, &script.manifest, nonce, &self.key);
         Ok(Response::new(v1::GetManifestResponse {
             manifest: Some(status::envelope_to_wire(manifest)),
             clock: Some(status::envelope_to_wire(clock)),
@@ -206,6 +248,28 @@ impl Intake for Clerk {
         let receipt = Outcome::Receipt(Desk::receipt(&self.key, PayloadType::Enrol, &sent));
         let outcome = (self.script()?.answer)(&sent, receipt).map(status::outcome_to_wire);
         Ok(Response::new(v1::EnrolResponse { outcome }))
+    }
+
+    async fn rotate_key(
+        &self,
+        request: Request<v1::RotateKeyRequest>,
+    ) -> Result<Response<v1::RotateKeyResponse>, Status> {
+        let sent = request.into_inner().rotation.expect("a rotation");
+        let sent = status::envelope_from_wire(sent);
+        let receipt = Outcome::Receipt(Desk::receipt(&self.key, PayloadType::Rotate, &sent));
+        let outcome = (self.script()?.answer)(&sent, receipt).map(status::outcome_to_wire);
+        Ok(Response::new(v1::RotateKeyResponse { outcome }))
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<v1::WithdrawRequest>,
+    ) -> Result<Response<v1::WithdrawResponse>, Status> {
+        let sent = request.into_inner().withdrawal.expect("a withdrawal");
+        let sent = status::envelope_from_wire(sent);
+        let erasure = Outcome::Receipt(Desk::erasure(&self.key, &sent));
+        let outcome = (self.script()?.answer)(&sent, erasure).map(status::outcome_to_wire);
+        Ok(Response::new(v1::WithdrawResponse { outcome }))
     }
 
     async fn submit(

@@ -11,7 +11,9 @@ use phonehome_proto::time::Week;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 const IS_OPEN: &str = "SELECT count(*) FROM weeks WHERE week = ?1 AND state = 'open'";
-const COUNT_HOME: &str = "SELECT count(*) FROM journal WHERE week = ?1 AND home_token = ?2";
+const IS_KEY: &str = "SELECT count(*) FROM keys WHERE key_hash = ?1";
+pub(super) const COUNT_HOME: &str =
+    "SELECT count(*) FROM journal WHERE week = ?1 AND home_token = ?2";
 const INSERT: &str = "
     INSERT INTO journal (week, home_token, batch_token, payload_hash, country, network, sealed)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -88,7 +90,7 @@ fn append(transaction: &Transaction<'_>, attempt: Attempt) -> rusqlite::Result<A
             Appended::Conflict
         });
     }
-    let Attempt::Append(row) = attempt else {
+    let Attempt::Append { row, key_hash } = attempt else {
         return Ok(Appended::Closed);
     };
     // Asked inside the transaction: nothing is appended to a week while it is being closed.
@@ -97,6 +99,13 @@ fn append(transaction: &Transaction<'_>, attempt: Attempt) -> rusqlite::Result<A
         .query_row(params![monday], |row| row.get(0))?;
     if open == 0 {
         return Ok(Appended::Closed);
+    }
+    // Asked inside the transaction: nothing is appended of a home that withdrew meanwhile.
+    let known: u32 = transaction
+        .prepare_cached(IS_KEY)?
+        .query_row(params![key_hash.as_bytes()], |row| row.get(0))?;
+    if known == 0 {
+        return Ok(Appended::Stranger);
     }
     let held: u32 = transaction
         .prepare_cached(COUNT_HOME)?

@@ -7,7 +7,7 @@ use crate::store::{
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::time::Day;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 const READ_COLLECTOR: &str = "SELECT audience, purpose, rules_hash, serial FROM collector";
 const WRITE_COLLECTOR: &str = "
@@ -23,9 +23,10 @@ const WRITE_HOME: &str = "
     SET enrolment_hash = excluded.enrolment_hash, receipt = excluded.receipt";
 const WRITE_KEY: &str = "
     INSERT INTO keys (key_hash, home, key) VALUES (?1, ?2, ?3) ON CONFLICT (key_hash) DO NOTHING";
-const READ_KEY: &str = "SELECT home, key FROM keys WHERE key_hash = ?1";
-const READ_HOMES: &str =
-    "SELECT home, enrolled_day FROM homes WHERE home > ?1 ORDER BY home LIMIT ?2";
+const READ_KEY: &str = "SELECT home, key, last_day FROM keys WHERE key_hash = ?1";
+const READ_HOMES: &str = "
+    SELECT home, enrolled_day, (SELECT count(*) FROM keys WHERE keys.home = homes.home)
+    FROM homes WHERE home > ?1 ORDER BY home LIMIT ?2";
 
 impl Sqlite {
     pub(in crate::store) async fn rules_serial(
@@ -108,15 +109,7 @@ impl Sqlite {
                 let mut read = transaction.prepare_cached(READ_KEY)?;
                 key_hashes
                     .iter()
-                    .map(|hash| {
-                        read.query_row(params![hash.as_bytes()], |row| {
-                            Ok(KeyRow {
-                                home: HomeId::new(row.get(0)?),
-                                key: row.get(1)?,
-                            })
-                        })
-                        .optional()
-                    })
+                    .map(|hash| read.query_row(params![hash.as_bytes()], key_row).optional())
                     .collect()
             })
             .await
@@ -136,7 +129,8 @@ impl Sqlite {
                         let day = Day::new(row.get(1)?);
                         Ok(HomeRow {
                             home: HomeId::new(row.get(0)?),
-                            enrolled: day.ok_or_else(|| damaged(1, "a day past the year 9999"))?,
+                            enrolled: day.ok_or_else(|| damaged(1, "a day past the year 2199"))?,
+                            keys: row.get(2)?,
                         })
                     })?
                     .collect()
@@ -145,16 +139,50 @@ impl Sqlite {
     }
 }
 
+/// The key with this SHA-256, whosesoever it is.
+pub(super) fn read_key(
+    transaction: &Transaction<'_>,
+    key_hash: Hash,
+) -> rusqlite::Result<Option<KeyRow>> {
+    transaction
+        .prepare_cached(READ_KEY)?
+        .query_row(params![key_hash.as_bytes()], key_row)
+        .optional()
+}
+
+fn key_row(row: &Row<'_>) -> rusqlite::Result<KeyRow> {
+    let last_day: Option<u32> = row.get(2)?;
+    let last_day = match last_day.map(Day::new) {
+        Some(None) => return Err(damaged(2, "a day past the year 2199")),
+        known => known.flatten(),
+    };
+    Ok(KeyRow {
+        home: HomeId::new(row.get(0)?),
+        key: row.get(1)?,
+        last_day,
+    })
+}
+
 fn enrol(transaction: &Transaction<'_>, attempt: &EnrolAttempt) -> rusqlite::Result<Enrolled> {
+    let key_hash = Hash::of(&attempt.key);
+    let known = read_key(transaction, key_hash)?;
+    match known {
+        Some(row) if row.home != attempt.home => return Ok(Enrolled::Taken),
+        Some(row) if row.last_day.is_some() => return Ok(Enrolled::Retired),
+        Some(_) | None => {}
+    }
     let before: Option<([u8; 32], Vec<u8>)> = transaction
         .query_row(READ_ENROLMENT, params![attempt.home.as_bytes()], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
-    if let Some((hash, receipt)) = before
-        && hash == *attempt.payload_hash.as_bytes()
-    {
-        return Ok(Enrolled::Repeated(receipt));
+    match before {
+        // The home is there without the key that gave it its name: it was replaced, and is forgotten.
+        Some(_) if known.is_none() => return Ok(Enrolled::Retired),
+        Some((hash, receipt)) if hash == *attempt.payload_hash.as_bytes() => {
+            return Ok(Enrolled::Repeated(receipt));
+        }
+        Some(_) | None => {}
     }
     let spent = transaction.execute(
         SPEND_INVITE,
@@ -173,7 +201,6 @@ fn enrol(transaction: &Transaction<'_>, attempt: &EnrolAttempt) -> rusqlite::Res
             attempt.receipt
         ],
     )?;
-    let key_hash = Hash::of(&attempt.key);
     transaction.execute(
         WRITE_KEY,
         params![key_hash.as_bytes(), attempt.home.as_bytes(), attempt.key],

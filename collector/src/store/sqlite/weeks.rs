@@ -1,8 +1,9 @@
 //! Weeks and releases: SQL.
 
+use super::erasure::take_out_of_wal;
 use super::ledger::write_ledger;
 use super::{Sqlite, damaged};
-use crate::store::{ReleaseRow, StoreError, WeekRow, WeekState};
+use crate::store::{ReleaseRow, StoreError, Stored, WeekRow, WeekState};
 use phonehome_proto::id::Hash;
 use phonehome_proto::time::{Day, Timestamp, Week};
 use rusqlite::{OptionalExtension, Row, params};
@@ -10,8 +11,8 @@ use rusqlite::{OptionalExtension, Row, params};
 const OPEN: &str = "
     INSERT INTO weeks (week, state, key_check) VALUES (?1, 'open', ?2)
     ON CONFLICT (week) DO NOTHING";
-const READ: &str = "SELECT week, state, key_check FROM weeks WHERE week = ?1";
-const READ_ALL: &str = "SELECT week, state, key_check FROM weeks ORDER BY week";
+const READ: &str = "SELECT week, state, key_check, erasures FROM weeks WHERE week = ?1";
+const READ_ALL: &str = "SELECT week, state, key_check, erasures FROM weeks ORDER BY week";
 const CLOSE: &str = "UPDATE weeks SET state = 'closed' WHERE week = ?1 AND state = 'open'";
 const RELEASE: &str = "UPDATE weeks SET state = 'released' WHERE week = ?1 AND state = 'closed'";
 const FINISH: &str = "UPDATE weeks SET state = 'final' WHERE week = ?1 AND state <> 'final'";
@@ -72,22 +73,31 @@ impl Sqlite {
     pub(in crate::store) async fn release_week(
         &self,
         release: ReleaseRow,
+        erasures: u32,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Stored, StoreError> {
         self.writer
             .write("release_week", move |transaction| {
                 let monday = release.week.monday().number();
+                let row = transaction
+                    .query_row(READ, params![monday], week_row)
+                    .optional()?;
+                if row.is_some_and(|row| row.state == WeekState::Closed && row.erasures != erasures)
+                {
+                    return Ok(Stored::Outdated);
+                }
                 let fresh = transaction.execute(
                     WRITE_RELEASE,
                     params![monday, release.revision, release.text, release.signature],
                 )? > 0;
-                if fresh {
-                    transaction.execute(RELEASE, params![monday])?;
-                    let hash = Hash::of(release.text.as_bytes()).to_hex();
-                    let event = format!("released {}.{} {hash}", release.week, release.revision);
-                    write_ledger(transaction, now, event)?;
+                if !fresh {
+                    return Ok(Stored::Before);
                 }
-                Ok(fresh)
+                transaction.execute(RELEASE, params![monday])?;
+                let hash = Hash::of(release.text.as_bytes()).to_hex();
+                let event = format!("released {}.{} {hash}", release.week, release.revision);
+                write_ledger(transaction, now, event)?;
+                Ok(Stored::Fresh)
             })
             .await
     }
@@ -123,12 +133,7 @@ impl Sqlite {
                 Ok(())
             })
             .await?;
-        // The deleted pages are overwritten; this takes the older copies out of the WAL.
-        self.writer
-            .bare("checkpoint", |connection| {
-                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            })
-            .await
+        self.writer.bare("checkpoint", take_out_of_wal).await
     }
 
     pub(in crate::store) async fn releases(&self) -> Result<Vec<ReleaseRow>, StoreError> {
@@ -156,6 +161,7 @@ fn week_row(row: &Row<'_>) -> rusqlite::Result<WeekRow> {
         week: week_of(row.get(0)?)?,
         state: WeekState::parse(&state).ok_or_else(|| damaged(1, "not a state"))?,
         key_check: Hash::new(row.get(2)?),
+        erasures: row.get(3)?,
     })
 }
 

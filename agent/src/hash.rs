@@ -8,12 +8,12 @@ use std::hash::{BuildHasher, Hasher};
 
 /// Makes hashers that start from one seed.
 #[derive(Clone, Copy)]
-pub(super) struct SeededState(u64);
+pub(crate) struct SeededState(u64);
 
-pub(super) struct FoldHasher(u64);
+pub(crate) struct FoldHasher(u64);
 
 impl SeededState {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 }
@@ -21,12 +21,14 @@ impl SeededState {
 impl BuildHasher for SeededState {
     type Hasher = FoldHasher;
 
+    #[inline]
     fn build_hasher(&self) -> FoldHasher {
         FoldHasher(self.0)
     }
 }
 
 impl Hasher for FoldHasher {
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         let product = u128::from(self.0 ^ word) * u128::from(MULTIPLIER);
         let halves = product.to_le_bytes();
@@ -44,6 +46,7 @@ impl Hasher for FoldHasher {
         }
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         self.0
     }

@@ -1,0 +1,3 @@
+# The Rust feed, played: the agent is there already.
+define RustBinPackage
+endef
