@@ -13,6 +13,9 @@ pub(crate) const AS_AGENT: &str = "as-agent";
 pub(crate) const AS_READER: &str = "as-reader";
 pub(crate) const AS_WALKER: &str = "as-walker";
 
+/// Names the agent that is measured.
+const NAMED: &str = "PHONEHOME_AGENT";
+
 /// What a process used from its beginning to its end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
@@ -25,10 +28,15 @@ pub(crate) struct Used {
 
 /// The agent that is measured.
 pub(crate) fn agent() -> Result<Command> {
-    match std::env::var_os("PHONEHOME_AGENT") {
+    match std::env::var_os(NAMED) {
         Some(agent) => Ok(Command::new(agent)),
         None => own(AS_AGENT),
     }
+}
+
+/// Whether an agent is named, and none is played.
+pub(crate) fn is_named() -> bool {
+    std::env::var_os(NAMED).is_some()
 }
 
 /// This program in another part.

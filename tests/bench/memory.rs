@@ -51,6 +51,11 @@ pub(crate) fn run() -> Result<()> {
     drop(rehearsal);
     let idle = idle_bytes()?;
     println!("memory:");
+    if !child::is_named() {
+        println!(
+            "  (this program plays the agent and is larger; PHONEHOME_AGENT names a real one)"
+        );
+    }
     println!(
         "  a daemon that waits for consent: {} KiB, limit {} KiB",
         idle / 1_024,

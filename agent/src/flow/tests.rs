@@ -1,3 +1,4 @@
+mod absent;
 mod counters;
 mod days;
 mod dns;

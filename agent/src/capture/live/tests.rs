@@ -93,6 +93,19 @@ fn an_interface_that_vanishes_and_returns_is_heard_again_without_privileges() {
             while matches!(source.next(Duration::from_millis(300)), Event::Frame(_)) {}
         }
         assert_eq!(source.counts().lost.of(Lost::InterfaceGone), 3);
+        // One that comes back under the number it had is no other network.
+        assert!(source.listen_again());
+        let number = tap("lan0").ifindex;
+        namespace::ip("link delete lan0");
+        while source.heard().count() > 0 {
+            let _ = source.next(PATIENCE);
+        }
+        assert!(!source.listen_again());
+        namespace::ip(&format!(
+            "link add lan0 index {number} type veth peer name phone0"
+        ));
+        assert!(source.listen_again());
+        assert_eq!(source.heard().collect::<Vec<_>>(), ["lan0"]);
     });
 }
 

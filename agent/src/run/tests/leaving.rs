@@ -397,6 +397,35 @@ async fn a_home_leaves_also_in_the_middle_of_a_rotation_and_when_nobody_knows_it
     Ok(())
 }
 
+#[tokio::test]
+async fn a_home_leaves_also_when_a_rotation_ended_after_the_withdrawal_was_signed()
+-> anyhow::Result<()> {
+    let (desk, mut home, sent) = ready().await?;
+    answer(&desk, &sent, |_, _| None);
+    assert!(home.rotates().await.is_err());
+    let first = home.key()?;
+    assert!(home.leaves(None).await.is_err());
+    // The daemon was just hearing that the collector took the next key.
+    let state = home.environment.state.clone();
+    state.claim()?.finish_rotation()?;
+    let present = home.key()?;
+    assert_ne!(present, first);
+    answer(&desk, &sent, move |sealed, outcome| {
+        let is_old = sealed.public_key == first.as_bytes();
+        Some(if is_old {
+            Outcome::Refused(Reject::KeyRetired)
+        } else {
+            outcome
+        })
+    });
+    home.leaves(None).await?;
+    let last = sent.lock().expect("unpoisoned").last().cloned();
+    let last = last.expect("sent");
+    assert!(last.open(PayloadType::Withdraw, &present).is_ok());
+    assert_eq!(home.listing()?, ["erasure", "lock"]);
+    Ok(())
+}
+
 fn busy() -> tonic::Status {
     phonehome_proto::status::overloaded(1)
 }

@@ -98,6 +98,8 @@ pub struct Home {
     stood: Option<Stand>,
     /// The day that is open; `None` while there are no dates.
     today: Option<Day>,
+    /// Open days that were dated by a clock which has since been set to another day, and where it stood.
+    dated_before: BTreeMap<Day, i64>,
     /// Nobody's silent presence is told of an earlier day.
     present_from: Option<Day>,
     packets: PacketCounts,
@@ -136,6 +138,7 @@ impl Home {
             offset_nanos: 0,
             stood: None,
             today: None,
+            dated_before: BTreeMap::new(),
             present_from: None,
             packets: PacketCounts::default(),
             flows,
@@ -255,7 +258,7 @@ impl Home {
         self.look_at_clocks(reading);
         self.flows.finish();
         self.take_ended();
-        self.close_before(None, self.offset_nanos);
+        self.close_before(None);
         if self.today.is_none() {
             self.give_up_undated(reading);
         }
@@ -274,7 +277,7 @@ impl Home {
         if is_news {
             self.tell_stand(stand);
         }
-        self.turn_day(reading, stand.offset_nanos);
+        self.turn_day(reading);
     }
 
     /// Follows home time where it moved.
@@ -282,12 +285,7 @@ impl Home {
         let Some(turn) = turn else { return };
         let (moved, today) = (turn.moved_nanos(), day_of(self.dating.now(reading)));
         let stand = self.dating.stand(reading);
-        // A day that the clock leaves by being set got its dates from the clock before.
-        let dated_by_nanos = match turn {
-            Turn::Dated { .. } => stand.offset_nanos,
-            Turn::Set { .. } => self.offset_nanos,
-        };
-        self.offset_nanos = stand.offset_nanos;
+        let before_nanos = std::mem::replace(&mut self.offset_nanos, stand.offset_nanos);
         self.flows.redate(moved);
         match turn {
             Turn::Dated { .. } => {
@@ -297,9 +295,15 @@ impl Home {
                 tracing::info!("the clock is set: from here on things have dates");
             }
             Turn::Set { .. } => {
+                // A day that the clock leaves by being set has its dates from the clock before.
+                if self.today.is_some_and(|before| today != before) {
+                    for day in self.observer.open_days().chain(self.today) {
+                        self.dated_before.entry(day).or_insert(before_nanos);
+                    }
+                }
                 // A day may come twice. What was seen of it before is a part of its own.
                 if self.today.is_some_and(|before| today < before) {
-                    self.close_before(None, dated_by_nanos);
+                    self.close_before(None);
                     self.observer = Observer::new(self.household.rules.clone());
                     self.today = Some(today);
                     self.present_from = self.today;
@@ -308,7 +312,7 @@ impl Home {
             }
         }
         self.tell_stand(stand);
-        self.turn_day(reading, dated_by_nanos);
+        self.turn_day(reading);
     }
 
     fn tell_stand(&mut self, stand: Stand) {
@@ -316,14 +320,14 @@ impl Home {
         self.told.push_back(Told::Stand(stand));
     }
 
-    /// Closes what is over by now, and was dated by a clock that stood there.
-    fn turn_day(&mut self, reading: Reading, dated_by_nanos: i64) {
+    /// Closes what is over by now.
+    fn turn_day(&mut self, reading: Reading) {
         let now = day_of(self.dating.now(reading));
         let Some(today) = self.today else { return };
         if now > today {
             self.flows.cut(now.start());
             self.take_ended();
-            self.close_before(Some(now), dated_by_nanos);
+            self.close_before(Some(now));
             self.devices.forget_before(
                 Day::new(now.number().saturating_sub(DAYS_REMEMBERED)).unwrap_or(now),
             );
@@ -335,12 +339,12 @@ impl Home {
             .is_some_and(|day| day < today)
         {
             // Something was dated later than it happened: the clock was set after midnight.
-            self.close_before(Some(today), dated_by_nanos);
+            self.close_before(Some(today));
         }
     }
 
     /// Closes the days before this one, or all; while there are no dates there are none.
-    fn close_before(&mut self, end: Option<Day>, offset_nanos: i64) {
+    fn close_before(&mut self, end: Option<Day>) {
         self.note_missed();
         if self.today.is_none() {
             return;
@@ -355,16 +359,17 @@ impl Home {
             self.told.push_back(Told::Day(ClosedDay {
                 summary,
                 missed: std::mem::take(&mut missed),
-                offset_nanos,
+                offset_nanos: self.dated_before.remove(&day).unwrap_or(self.offset_nanos),
             }));
         }
         if !missed.is_empty() {
             self.told.push_back(Told::Day(ClosedDay {
                 summary: None,
                 missed,
-                offset_nanos,
+                offset_nanos: self.offset_nanos,
             }));
         }
+        self.dated_before.retain(|day, _| !is_over(day));
         if let Some(end) = end {
             // Also where nothing was open: whoever is allowed later was not then.
             self.observer.close_before(end);

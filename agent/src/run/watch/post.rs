@@ -44,7 +44,7 @@ pub struct ClosedDay {
     pub summary: Option<DaySummary>,
     /// What was missed on it, exactly.
     pub missed: BTreeMap<Loss, u64>,
-    /// Home time less time since boot, when it was closed.
+    /// Home time less time since boot, by the clock that dated it.
     pub offset_nanos: i64,
 }
 

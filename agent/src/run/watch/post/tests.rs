@@ -355,3 +355,102 @@ async fn a_collector_that_asks_for_hours_gets_them() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_home_without_dates_and_batches_asks_for_the_time() -> anyhow::Result<()> {
+    let mut office = Office::open(SpoolLimits::default()).await?;
+    office.post.stand.voucher = None;
+    office.post.look_again(&mut office.home.environment);
+    let due = office.post.due().expect("it asks");
+    assert!(due >= Duration::from_secs(300), "{due:?}");
+    // With a gate shut it asks nobody, and that is no trouble.
+    send(&mut office.home.environment, false, &mut Vec::new())?;
+    office.pass(HOUR);
+    assert_eq!(office.step().await, Order::Nothing);
+    assert_eq!((office.post.due(), office.trouble()), (None, None));
+    send(&mut office.home.environment, true, &mut Vec::new())?;
+    office.post.look_again(&mut office.home.environment);
+    // A collector that is away is asked again.
+    away(&office.desk);
+    office.pass(HOUR);
+    assert_eq!(office.step().await, Order::Nothing);
+    assert_eq!(office.trouble(), Some(TroubleKind::OutOfReach));
+    back(&office.desk);
+    office.pass(HOUR);
+    assert!(matches!(office.step().await, Order::Learn(_)));
+    assert_eq!(office.post.stand.voucher, Some(Voucher::Collector));
+    assert_eq!((office.post.due(), office.trouble()), (None, None));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_learns_the_date_in_time_asks_nobody() -> anyhow::Result<()> {
+    let mut office = Office::open(SpoolLimits::default()).await?;
+    office.post.stand.voucher = None;
+    office.post.look_again(&mut office.home.environment);
+    assert!(office.post.due().is_some());
+    office.post.set_stand(stand(&office.clock, Voucher::Kernel));
+    assert_eq!(office.post.due(), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_state_folder_that_somebody_has_is_waited_for_once() -> anyhow::Result<()> {
+    let mut office = Office::open(SpoolLimits::default()).await?;
+    let held = office.home.environment.state.clone();
+    office.pass(2 * DAY);
+    let claim = held.claim()?;
+    for day in [day_of(NOW), day_of(NOW).plus(1)] {
+        office.tell(day).await;
+    }
+    assert_eq!(office.trouble(), Some(TroubleKind::State));
+    assert_eq!(
+        (office.post.over.len(), office.post.counts().sealed),
+        (2, 0)
+    );
+    drop(claim);
+    // Not at once, but soon.
+    office.step().await;
+    assert_eq!(office.post.counts().sealed, 0);
+    office.pass(60);
+    office.step().await;
+    assert_eq!(
+        (office.post.over.len(), office.post.counts().sealed),
+        (0, 2)
+    );
+    assert_eq!(office.trouble(), None);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_a_home_that_has_left_nothing_comes_back() -> anyhow::Result<()> {
+    let mut office = Office::open(SpoolLimits::default()).await?;
+    office.pass(DAY / 2 + 60);
+    office.tell(day_of(NOW)).await;
+    let state = office.home.environment.state.clone();
+    state.claim()?.forget_home()?;
+    let before = listing(state.as_ref())?;
+    office.post.take(ClosedDay {
+        summary: Some(office::silent(day_of(NOW))),
+        missed: [(Loss::CounterGaps, 3)].into(),
+        offset_nanos: office.post.stand.offset_nanos,
+    });
+    office.pass(DAY);
+    let environment = &mut office.home.environment;
+    office.post.turn_over(environment).await;
+    let order = office.post.send_if_due(environment).await;
+    assert_eq!(order, Order::Nothing);
+    assert_eq!(office.trouble(), Some(TroubleKind::GateShut));
+    assert_eq!(listing(state.as_ref())?, before);
+    Ok(())
+}
+
+/// What stands in a folder.
+fn listing(folder: &Path) -> anyhow::Result<Vec<std::ffi::OsString>> {
+    let entries = std::fs::read_dir(folder)?;
+    let mut names = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<Result<Vec<_>, _>>()?;
+    names.sort();
+    Ok(names)
+}
