@@ -307,7 +307,13 @@ impl SmallDisk {
     fn mount(path: PathBuf, size: &str) -> Result<Self> {
         fs::create_dir(&path)?;
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .args([
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={size},mode=700"),
+                "tmpfs",
+            ])
             .arg(&path)
             .status()?;
         ensure!(mounted.success(), "mounting takes root");
@@ -316,7 +322,7 @@ impl SmallDisk {
 
     fn grow(&self, size: &str) -> Result<()> {
         let grown = Command::new("mount")
-            .args(["-o", &format!("remount,size={size}")])
+            .args(["-o", &format!("remount,size={size},mode=700")])
             .arg(&self.0)
             .status()?;
         ensure!(grown.success(), "mounting takes root");
