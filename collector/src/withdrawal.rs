@@ -8,7 +8,7 @@
 //!   the transaction, nothing is erased and it is signed anew.
 //! - **What stays says nothing.** So that a repetition gets the same bytes, the erasure is kept for
 //!   [`limits::ERASURE_KEPT_SECONDS`], encrypted under a key that only the withdrawal's payload
-//!   yields ([`tombstone`]). The payload is not kept.
+//!   yields (`tombstone`). The payload is not kept.
 //!
 //! A week that was released before is not revised; one that was not is folded without the home.
 

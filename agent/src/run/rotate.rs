@@ -2,7 +2,7 @@
 //!
 //! The new key is on the disk before the collector hears of it, and the old one stays until there is a
 //! verified receipt; in between, repeating the command sends the same bytes and gets the same answer,
-//! and so does whatever sends batches next ([`Begun`]). Batches that wait in the spool keep the
+//! and so does whatever sends batches next (`Begun`). Batches that wait in the spool keep the
 //! signature they have: the collector goes on taking them until their weeks are final.
 
 use super::{Environment, Exit, Failure};

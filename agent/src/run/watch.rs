@@ -5,10 +5,10 @@
 //! 1. The configuration was read before anything was opened; the folders are private; there is one
 //!    daemon to a home.
 //! 2. Without consent no socket exists but the pair that carries signals within the process: the state
-//!    folder is looked at every few seconds, and that is all ([`ground`] opens sockets, and takes a
+//!    folder is looked at every few seconds, and that is all (`ground` opens sockets, and takes a
 //!    [`Given`]).
 //! 3. Sockets are opened while the process is privileged, and then it gives up every privilege. No
-//!    frame is read before: [`capture`] takes a [`Confined`].
+//!    frame is read before: `capture` takes a [`Confined`].
 //! 4. One thread captures and owns what it sees (`home`); this one seals and sends (`post`), looks at
 //!    the household's decisions, and tells `status` how things stand (`live`).
 //!

@@ -9,7 +9,7 @@
 //!   the configuration names, never in the first minutes, when clocks still differ;
 //! - what is found waiting at start goes out within the first hour: after a power cut many start at once;
 //! - a home that knows no date asks for the time some minutes after its start: most learn it before;
-//! - what failed is tried again by [`patience::later`].
+//! - what failed is tried again by `patience::later`.
 
 use crate::uplink::later;
 use phonehome_proto::chance::Chance;
