@@ -246,7 +246,11 @@ fn transfer(source: &mut LiveSource, phone: &Phone, is_upload: bool, mebibytes: 
         });
         scope.spawn(|| {
             phone.shell(&if is_upload {
-                format!("head -c {mebibytes}M /dev/zero >/dev/tcp/192.0.2.1/5001")
+                // Of each write only the odd remainder passes; what writes small pieces into a cable
+                // that is never full, as `head` does on some systems, would send many remainders.
+                format!(
+                    "dd status=none if=/dev/zero bs=1M count={mebibytes} >/dev/tcp/192.0.2.1/5001"
+                )
             } else {
                 "cat </dev/tcp/192.0.2.1/5001 >/dev/null".to_owned()
             });
