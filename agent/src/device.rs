@@ -88,6 +88,8 @@ pub struct DeviceTable {
     devices: Vec<Option<Device>>,
     free: Vec<DeviceId>,
     by_mac: HashMap<MacAddr, DeviceId, SeededState>,
+    /// The two stations heard last: most packets are of a conversation between two.
+    latest: [Option<(MacAddr, DeviceId)>; 2],
     bindings: Bindings,
     declared: BTreeMap<DeviceTag, Vendor>,
     forgotten: u64,
@@ -137,6 +139,7 @@ impl DeviceTable {
             devices: Vec::new(),
             free: Vec::new(),
             by_mac: HashMap::with_hasher(state),
+            latest: [None; 2],
             bindings: Bindings::new(state),
             declared: BTreeMap::new(),
             forgotten: 0,
@@ -272,6 +275,7 @@ impl DeviceTable {
         }
         let is_known = |id: DeviceId| self.devices[usize::from(id.0)].is_some();
         self.by_mac.retain(|_, id| is_known(*id));
+        self.latest = [None; 2];
         self.bindings.retain(is_known);
     }
 
@@ -332,7 +336,13 @@ impl DeviceTable {
     }
 
     fn take_up_mac(&mut self, mac: MacAddr, now: Timestamp) -> Option<DeviceId> {
+        let mut latest = self.latest.iter().flatten();
+        if let Some(&(_, id)) = latest.find(|(known, _)| *known == mac) {
+            self.note_last(id, now);
+            return Some(id);
+        }
         if let Some(&id) = self.by_mac.get(&mac) {
+            self.latest = [Some((mac, id)), self.latest[0]];
             self.note_last(id, now);
             return Some(id);
         }
@@ -424,7 +434,7 @@ fn may_live_here(packet: &Packet<'_>, scope: Scope) -> bool {
         Scope::Private => true,
         Scope::Special => packet.source.is_unspecified(),
         Scope::Public | Scope::Documentation => {
-            Scope::of(packet.destination) != Scope::Private && opens(packet)
+            opens(packet) && Scope::of(packet.destination) != Scope::Private
         }
     }
 }

@@ -18,6 +18,7 @@
 
 mod account;
 mod answers;
+mod client;
 mod clock;
 mod connections;
 mod conversation;
@@ -25,12 +26,14 @@ mod kernel;
 mod key;
 mod order;
 mod phase;
+mod segments;
 mod stations;
 mod table;
 mod tcp;
 
 pub use account::{KernelAccount, KernelFacts};
 pub use key::Endpoint;
+pub use segments::Segments;
 pub use table::FlowTable;
 
 use crate::capture::{ConnectionKey, Counted, Counters, LanView, Moment, Offload, Way};
@@ -76,6 +79,8 @@ pub struct Flow {
     /// What the kernel counted, where it keeps an account. It counts the same packets once more:
     /// whoever adds the two counts twice.
     pub kernel: Option<KernelAccount>,
+    /// How its bytes are cut up, where it is TCP and both sides' opening was seen.
+    pub segments: Option<Segments>,
     /// How long the server took to accept, if its handshake was seen whole. Of a flow given in parts,
     /// the first has it.
     pub rtt: Option<Rtt>,
@@ -91,7 +96,7 @@ pub struct Flow {
 /// Packets and bytes in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
-    /// Packets; segmentation offload makes several into one before they are captured.
+    /// Packets; of those that the kernel merged it mostly says how many they were.
     pub packets: u64,
     /// Bytes of IP packets, headers included.
     pub bytes: u64,
@@ -170,7 +175,7 @@ reasons! {
 /// - `kernel_bytes = kernel_bytes_given + kernel_bytes_held`
 #[derive(Clone, Debug, Default)]
 pub struct FlowCounts {
-    /// Packets handled.
+    /// Packets handled, each as many as it was on the wire.
     pub packets: u64,
     /// Packets of the flows given.
     pub packets_given: u64,
@@ -197,6 +202,13 @@ pub struct FlowCounts {
 // === impl Flow ===
 
 impl Flow {
+    /// What was on the wire at least, of what was counted of it where segments may be merged.
+    #[must_use]
+    pub fn on_wire(&self, counted: Volume) -> Volume {
+        self.segments
+            .map_or(counted, |segments| segments.on_wire(counted))
+    }
+
     /// Moves its times by what the clock was wrong.
     const fn redate(&mut self, delta_nanos: i64) {
         self.start = moved(self.start, delta_nanos);

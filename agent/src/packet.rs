@@ -18,6 +18,7 @@ mod ip;
 mod link;
 mod mac;
 pub mod mdns;
+pub mod offer;
 #[cfg(test)]
 pub(crate) mod sample;
 mod tunnel;
@@ -46,8 +47,11 @@ pub struct Packet<'a> {
     pub source_port: u16,
     /// The receiver's port.
     pub destination_port: u16,
-    /// The packet's length at the IP layer, headers included, however little of it was captured.
+    /// The packet's length at the IP layer, headers included, however little of it was captured; of
+    /// merged segments, the sum.
     pub ip_bytes: u32,
+    /// How many packets it was on the wire: more than one where the kernel said that it merged them.
+    pub wire_packets: u32,
     /// The transport and what it carries.
     pub segment: Segment<'a>,
 }
@@ -84,6 +88,8 @@ pub struct TcpSegment<'a> {
     pub ack: u32,
     /// The control bits.
     pub flags: TcpFlags,
+    /// The options, as far as they were captured.
+    pub options: &'a [u8],
     /// The payload, as far as it was captured.
     pub payload: &'a [u8],
 }
@@ -134,11 +140,10 @@ pub struct PacketCounts {
 /// # Errors
 ///
 /// [`Skipped`] when there is no packet in it.
+#[inline]
 pub fn read<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Skipped> {
     let (link, network) = link::read(frame.link, frame.bytes)?;
-    let captured_bytes = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
-    let uncaptured_bytes = frame.wire_len_bytes.saturating_sub(captured_bytes);
-    ip::read(frame.time, link, network, uncaptured_bytes)
+    ip::read(frame, link, network)
 }
 
 // === impl Packet ===
@@ -240,16 +245,18 @@ impl TcpFlags {
 impl PacketCounts {
     /// Reads a frame and counts what became of it.
     pub fn read<'a>(&mut self, frame: &Frame<'a>) -> Option<Packet<'a>> {
+        let read = read(frame);
+        self.count(&read);
+        read.ok()
+    }
+
+    /// Counts what became of a frame.
+    #[inline]
+    pub fn count(&mut self, read: &Result<Packet<'_>, Skipped>) {
         self.frames += 1;
-        match read(frame) {
-            Ok(packet) => {
-                self.packets += 1;
-                Some(packet)
-            }
-            Err(why) => {
-                self.skipped.add(why, 1);
-                None
-            }
+        match read {
+            Ok(_) => self.packets += 1,
+            Err(why) => self.skipped.add(*why, 1),
         }
     }
 }

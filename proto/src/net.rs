@@ -63,9 +63,11 @@ impl Scope {
     #[must_use]
     #[inline]
     pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
+        match address {
             IpAddr::V4(v4) => Self::of_v4(v4),
-            IpAddr::V6(v6) => Self::of_v6(v6),
+            IpAddr::V6(v6) => v6
+                .to_ipv4_mapped()
+                .map_or_else(|| Self::of_v6(v6), Self::of_v4),
         }
     }
 

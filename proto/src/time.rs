@@ -73,6 +73,7 @@ impl Timestamp {
 
     /// The UTC day it falls on; `None` before 1970.
     #[must_use]
+    #[inline]
     pub fn day(self) -> Option<Day> {
         u32::try_from(self.seconds().div_euclid(DAY_SECONDS))
             .ok()

@@ -57,7 +57,7 @@ pub(crate) fn measure(command: &mut Command) -> Result<Used> {
     let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
     let mut peak_bytes = 0;
     loop {
-        peak_bytes = peak_bytes.max(memory_bytes(&child, "VmHWM:").unwrap_or(0));
+        peak_bytes = peak_bytes.max(memory_bytes(child.id(), "VmHWM:").unwrap_or(0));
         let millisecond = Timespec {
             tv_sec: 0,
             tv_nsec: 1_000_000,
@@ -80,8 +80,8 @@ pub(crate) fn measure(command: &mut Command) -> Result<Used> {
 }
 
 /// A line of the kernel's about a process's memory, in bytes: `VmRSS:` or `VmHWM:`.
-pub(crate) fn memory_bytes(child: &Child, line: &str) -> Result<u64> {
-    memory_in(&fs::read_to_string(status(child.id(), "status"))?, line)
+pub(crate) fn memory_bytes(process: u32, line: &str) -> Result<u64> {
+    memory_in(&fs::read_to_string(status(process, "status"))?, line)
 }
 
 /// The same about this process.

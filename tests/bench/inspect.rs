@@ -84,6 +84,9 @@ pub(crate) fn run() -> Result<()> {
             ratio(&ours, &bare)
         );
     }
+    if let Some(walk) = find(Program::RecordWalk) {
+        println!("  beside the record walk: {}", ratio(&ours, &walk));
+    }
     Ok(())
 }
 

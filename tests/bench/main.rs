@@ -6,7 +6,9 @@
 //!
 //! ```text
 //! memory    what a full house takes in memory, and what a daemon takes that waits
+//! identification   right, unknown and wrong makers on captures whose truth is known
 //! inspect   packets a second, processor time and peak memory, beside ndpiReader and a bare read
+//! coverage  how often published intervals hold the truth, over a thousand simulated populations
 //! ```
 //!
 //! How many instructions a packet takes is no business of a bench, and valgrind tells it:
@@ -21,6 +23,7 @@
 
 mod child;
 mod corpus;
+mod coverage;
 mod inspect;
 mod memory;
 
@@ -29,6 +32,7 @@ use clap::Parser;
 use phonehome_agent::cli::Arguments;
 use phonehome_agent::run::Environment;
 use phonehome_agent::state;
+use phonehome_tests::identification::{self, Addresses};
 use std::path::Path;
 
 fn main() -> Result<()> {
@@ -46,12 +50,28 @@ fn main() -> Result<()> {
             if is_wanted("memory") {
                 memory::run()?;
             }
+            if is_wanted("identification") {
+                print_identification()?;
+            }
             if is_wanted("inspect") {
                 inspect::run()?;
+            }
+            if is_wanted("coverage") {
+                coverage::run()?;
             }
             Ok(())
         }
     }
+}
+
+/// Prints how well makers are told, with MAC prefixes and without.
+fn print_identification() -> Result<()> {
+    for addresses in [Addresses::AsCaptured, Addresses::Masked] {
+        if let Some(score) = identification::score(addresses)? {
+            println!("identification, {addresses}: {score}");
+        }
+    }
+    Ok(())
 }
 
 /// Does what the agent's own `main` does.

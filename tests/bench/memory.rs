@@ -1,14 +1,20 @@
-//! What a full house takes in memory, and what a daemon takes that waits for consent.
+//! What a full house takes in memory, and what a daemon takes that waits for consent, or watches an empty
+//! house: one network with the kernel's account of connections, and as many as can be heard with the tap
+//! alone, whose rings are larger.
 //!
 //! The house is put together in this process: the state of the capture thread as the daemon holds it,
 //! told of 50 phones with a hundred conversations each. Every one is heard from its SYN on and counted by the
 //! kernel; before four of five DNS has told the phone a name of its own; one in a hundred is in the
-//! middle of a hello. What it adds to the process is what it adds to a daemon: so much more than one that waits.
+//! middle of a hello. What it adds to the process is what it adds to a daemon: so much more than one with nothing to do.
 
-use super::child::{self, memory_bytes, own_memory_bytes};
-use anyhow::{Context, Result};
+mod daemon;
+
+use self::daemon::Idle;
+use super::child::{self, own_memory_bytes};
+use anyhow::Result;
 use phonehome_agent::capture::clock::Reading;
 use phonehome_agent::capture::lan::{Lan, Networks};
+use phonehome_agent::capture::live::RINGS_MAX;
 use phonehome_agent::capture::{
     ConnectionKey, ConnectionStatus, Counted, Counters, Event, Frame, LinkType, Moment, Path,
 };
@@ -22,9 +28,7 @@ use phonehome_proto::time::Timestamp;
 use phonehome_tests::traffic::frame::{self, Link, Segment, flag};
 use phonehome_tests::traffic::{dns, hello};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::Stdio;
 
 const PHONES: u8 = 50;
 const FLOWS_PER_PHONE: u8 = 100;
@@ -49,47 +53,60 @@ pub(crate) fn run() -> Result<()> {
     let growth = own_memory_bytes("VmRSS:")?.saturating_sub(before);
     let sights = house.home.sights();
     drop(rehearsal);
-    let idle = idle_bytes()?;
     println!("memory:");
     if !child::is_named() {
         println!(
             "  (this program plays the agent and is larger; PHONEHOME_AGENT names a real one)"
         );
     }
+    let waiting = daemon::waiting()?;
+    print(&waiting, IDLE_BYTES_MAX);
     println!(
-        "  a daemon that waits for consent: {} KiB, limit {} KiB",
-        idle / 1_024,
-        IDLE_BYTES_MAX / 1_024
-    );
-    println!(
-        "  {} flows and {} devices: {} KiB more, {} bytes a flow; together {} KiB, limit {} KiB",
+        "  {} flows and {} devices: {} KiB more, {} bytes a flow",
         sights.flows,
         sights.devices,
         growth / 1_024,
         growth / u64::try_from(sights.flows.max(1))?,
-        (idle + growth) / 1_024,
-        FULL_BYTES_MAX / 1_024
     );
+    let watching = if rustix::process::geteuid().is_root() {
+        vec![
+            daemon::watching("auto", 1)?,
+            daemon::watching("tap", RINGS_MAX)?,
+        ]
+    } else {
+        println!(
+            "  a daemon that watches was not measured: that needs root and a network namespace"
+        );
+        Vec::new()
+    };
+    for idle in &watching {
+        print(idle, IDLE_BYTES_MAX);
+    }
+    for idle in watching.iter().chain([&waiting]) {
+        let full = Idle {
+            what: format!("{}, with that house", idle.what),
+            bytes: idle.bytes + growth,
+            ..*idle
+        };
+        print(&full, FULL_BYTES_MAX);
+    }
     Ok(())
 }
 
-/// What a daemon takes that was just started and waits for consent.
-fn idle_bytes() -> Result<u64> {
-    let folder = tempfile::tempdir()?;
-    let config = folder.path().join("agent.toml");
-    std::fs::write(&config, "state_dir = \"state\"\nrun_dir = \"run\"\n")?;
-    let mut daemon = child::agent()?
-        .args(["run", "--config"])
-        .arg(&config)
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let mut said = String::new();
-    BufReader::new(daemon.stderr.take().context("it was piped")?).read_line(&mut said)?;
-    let bytes = memory_bytes(&daemon, "VmRSS:");
-    daemon.kill()?;
-    daemon.wait()?;
-    anyhow::ensure!(said.contains("waiting"), "the daemon said {said:?}");
-    bytes
+fn print(idle: &Idle, limit_bytes: u64) {
+    let asker = match idle.asker_bytes {
+        0 => String::new(),
+        bytes => format!(
+            " (and {} KiB the process that asks the kernel)",
+            bytes / 1_024
+        ),
+    };
+    println!(
+        "  {}: {} KiB{asker}, limit {} KiB",
+        idle.what,
+        idle.bytes / 1_024,
+        limit_bytes / 1_024
+    );
 }
 
 /// The home, and what it lives through.
@@ -194,6 +211,7 @@ impl House {
             bytes: &frame.bytes,
             link: LinkType::ETHERNET,
             wire_len_bytes: frame.wire_bytes,
+            segment_bytes: None,
             time: self.reading.wall,
         };
         self.home.handle(Event::Frame(frame), self.reading);

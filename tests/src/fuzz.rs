@@ -4,14 +4,17 @@
 //! `cargo fuzz` runs them on bytes it makes up; `cargo test` runs the same functions on the corpus,
 //! so that what was found once stays found.
 
+pub mod flow;
+
 use phonehome_agent::capture::conntrack::message::{Reading, Said};
 use phonehome_agent::capture::file::FileSource;
 use phonehome_agent::capture::lan::message::{Address, FlowTable, Link, default_route};
 use phonehome_agent::capture::netlink::{Message, Messages};
 use phonehome_agent::capture::{Event, Frame, LinkType};
+use phonehome_agent::lists::{self, NameList};
 use phonehome_agent::name::reassembly::Reassembly;
-use phonehome_agent::name::{Handshake, http, quic, tls};
-use phonehome_agent::packet::{self, dhcp, dns, mdns};
+use phonehome_agent::name::{Handshake, Named, http, quic, tls};
+use phonehome_agent::packet::{self, Segment, dhcp, dns, mdns, offer};
 use phonehome_collector::format::json;
 use phonehome_collector::intake::proxy;
 use phonehome_proto::enrolment::Invite;
@@ -24,7 +27,7 @@ use std::io::Cursor;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus folder and of its binary.
-pub const TARGETS: [(&str, Body); 15] = [
+pub const TARGETS: [(&str, Body); 17] = [
     ("capture_file", capture_file),
     ("packet", packet),
     ("dns", dns),
@@ -35,10 +38,12 @@ pub const TARGETS: [(&str, Body); 15] = [
     ("quic", quic),
     ("http", http),
     ("netlink", netlink),
+    ("flow", flow::run),
     ("payload", payload),
     ("collector_payload", collector_payload),
     ("proxy", proxy),
     ("invite", invite),
+    ("name_list", name_list),
     ("release_json", release_json),
 ];
 
@@ -86,6 +91,7 @@ pub fn packet(bytes: &[u8]) {
         bytes,
         link,
         wire_len_bytes,
+        segment_bytes: None,
         time: Timestamp::from_seconds(0),
     };
     let Ok(packet) = packet::read(&frame) else {
@@ -93,6 +99,9 @@ pub fn packet(bytes: &[u8]) {
     };
     assert!(packet.payload().len() <= bytes.len());
     let _read = (packet.dns(), packet.dhcp(), packet.mdns());
+    if let Segment::Tcp(segment) = packet.segment {
+        let _offer = offer::read(segment.options);
+    }
 }
 
 /// A DNS message, bare, framed for TCP, and as mDNS.
@@ -295,10 +304,31 @@ pub fn release_json(bytes: &[u8]) {
 }
 
 fn named_is_a_name(handshake: &mut Handshake) {
-    let named = handshake.finish();
+    is_a_name(&handshake.finish());
+}
+
+fn is_a_name(named: &Named) {
     assert_eq!(named.name.is_some(), named.source.is_some());
-    if let Some(name) = named.name {
+    if let Some(name) = &named.name {
         assert!(name.as_str().len() <= 253 && !name.as_str().contains(char::is_whitespace));
+    }
+}
+
+/// A list of names: it keeps its bounds, is refused at a line it has, and never names what only shares a
+/// public suffix with its own.
+pub fn name_list(bytes: &[u8]) {
+    match NameList::read(bytes) {
+        Ok(list) => {
+            assert!(list.len() <= lists::ENTRIES_MAX);
+            let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+            if !text.contains("stranger") {
+                assert!(!list.names("stranger.com") && !list.names("stranger.co.uk"));
+            }
+        }
+        Err(refused) => assert!(
+            (1..=bytes.len() + 1).contains(&refused.line),
+            "a line of the list"
+        ),
     }
 }
 

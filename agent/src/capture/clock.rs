@@ -3,10 +3,14 @@
 //! Gives one [`Reading`] of all three. Wall time dates; time since boot expires: it goes on while the
 //! machine sleeps and never jumps. A router without a battery boots at the time its firmware was
 //! built, or at that of its last shutdown: [`Reading::is_synchronised`] says whether the kernel has
-//! since been told the time, as NTP clients do.
+//! since been told the time, as NTP clients do. Times since boot of two starts of the machine have
+//! nothing to do with each other: [`BootId`] tells them apart.
 
+use phonehome_proto::id::{from_hex, to_hex};
 use phonehome_proto::time::Timestamp;
 use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::fmt;
+use std::fs;
 
 /// The clocks of the running kernel: the one place of the agent that reads them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +29,13 @@ pub struct Reading {
     pub is_synchronised: bool,
 }
 
+/// One start of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootId([u8; 16]);
+
+/// Where the kernel says which; drawn by chance at every start.
+pub const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
 // === impl KernelClock ===
 
 impl KernelClock {
@@ -38,6 +49,14 @@ impl KernelClock {
         }
     }
 
+    /// Which start of the machine time since boot counts from; `None` where the kernel does not say.
+    #[must_use]
+    pub fn boot_id() -> Option<BootId> {
+        let text = fs::read_to_string(BOOT_ID).ok()?;
+        let digits: String = text.trim().split('-').collect();
+        <[u8; 16]>::try_from(from_hex(&digits)?).ok().map(BootId)
+    }
+
     /// [`Reading::wall`] alone.
     #[must_use]
     pub fn wall() -> Timestamp {
@@ -49,6 +68,22 @@ impl KernelClock {
     pub fn since_boot_nanos() -> u64 {
         let since_boot = nanos(clock_gettime(ClockId::Boottime));
         u64::try_from(since_boot).expect("boot lies in the past")
+    }
+}
+
+// === impl BootId ===
+
+impl BootId {
+    /// The one with these bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for BootId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&to_hex(&self.0))
     }
 }
 
@@ -80,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_clocks_are_the_kernels() {
-        let uptime = std::fs::read_to_string("/proc/uptime").expect("Linux");
+        let uptime = fs::read_to_string("/proc/uptime").expect("Linux");
         let seconds: f64 = uptime
             .split(' ')
             .next()
@@ -89,6 +124,8 @@ mod tests {
         let (first, second) = (KernelClock::read(), KernelClock::read());
         assert!(first.since_boot_nanos as f64 / 1e9 >= seconds - 0.01);
         assert!(second.since_boot_nanos >= first.since_boot_nanos);
+        assert!(KernelClock::boot_id().is_some());
+        assert_eq!(KernelClock::boot_id(), KernelClock::boot_id());
         let year_2020 = Timestamp::from_seconds(1_577_836_800);
         assert!(first.wall > year_2020, "{}", first.wall);
     }

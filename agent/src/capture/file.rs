@@ -118,6 +118,7 @@ impl FileSource {
                         bytes: &self.window.data()[found.start..][..found.captured_bytes],
                         link: found.link,
                         wire_len_bytes: found.wire_len_bytes,
+                        segment_bytes: None,
                         time: found.time,
                     });
                 }

@@ -5,13 +5,12 @@
 
 use super::DAYS_MAX;
 use phonehome_proto::time::{Day, Timestamp};
-use std::collections::BTreeMap;
 
 /// When one device was present.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Presence {
-    /// The first and the last moment of each day.
-    days: BTreeMap<Day, [Timestamp; 2]>,
+    /// The first and the last moment of each day, in order.
+    days: Vec<(Day, [Timestamp; 2])>,
 }
 
 // === impl Presence ===
@@ -20,29 +19,40 @@ impl Presence {
     /// Notes a moment; `false` when it lies on one day too many. A moment before 1970 is on none.
     pub(super) fn note(&mut self, now: Timestamp) -> bool {
         let Some(day) = now.day() else { return true };
-        if self.days.len() >= DAYS_MAX && !self.days.contains_key(&day) {
-            return false;
+        // Nearly every moment lies on the last day of all.
+        let latest = self.days.len().wrapping_sub(1);
+        let place = match self.days.get(latest) {
+            Some((known, _)) if *known == day => Ok(latest),
+            _ => self.days.binary_search_by_key(&day, |(known, _)| *known),
+        };
+        match place {
+            Ok(at) => {
+                let (_, [first, last]) = &mut self.days[at];
+                *first = now.min(*first);
+                *last = now.max(*last);
+            }
+            Err(_) if self.days.len() >= DAYS_MAX => return false,
+            Err(at) => self.days.insert(at, (day, [now; 2])),
         }
-        let [first, last] = self.days.entry(day).or_insert([now; 2]);
-        *first = now.min(*first);
-        *last = now.max(*last);
         true
     }
 
     /// The days, in order.
     pub(super) fn days(&self) -> impl Iterator<Item = Day> + '_ {
-        self.days.keys().copied()
+        self.days.iter().map(|(day, _)| *day)
     }
 
     /// Drops the days before this one.
     pub(super) fn forget_before(&mut self, day: Day) {
-        self.days = self.days.split_off(&day);
+        self.days.retain(|(known, _)| *known >= day);
     }
 
     /// Moves all moments by what the clock was wrong.
     pub(super) fn redate(&mut self, moved: impl Fn(Timestamp) -> Timestamp) {
-        for moment in std::mem::take(&mut self.days).into_values().flatten() {
-            self.note(moved(moment));
+        for (_, moments) in std::mem::take(&mut self.days) {
+            for moment in moments {
+                self.note(moved(moment));
+            }
         }
     }
 }

@@ -26,10 +26,12 @@ fn tcp(mac: Option<MacAddr>, source: &str, destination: &str, flags: TcpFlags) -
         source_port: 40_000,
         destination_port: 443,
         ip_bytes: 60,
+        wire_packets: 1,
         segment: Segment::Tcp(TcpSegment {
             seq: 0,
             ack: 0,
             flags,
+            options: b"",
             payload: b"",
         }),
     }

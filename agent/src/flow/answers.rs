@@ -117,6 +117,12 @@ impl Answers {
         }
     }
 
+    /// Pairs that names are kept for.
+    pub(super) fn len(&self) -> usize {
+        assert_eq!(self.names.len(), self.order.len(), "each pair has its turn");
+        self.names.len()
+    }
+
     /// The name of `server` for one client at a time, if there is exactly one. The client may have
     /// been told under any of its addresses.
     pub(super) fn name(

@@ -7,7 +7,8 @@
 //!
 //! Rules:
 //! - Unknown and [`Moment::Before`]: what it counted is from before and is left out, until the kernel
-//!   announces that it is new after all.
+//!   announces that it is new after all. That holds for whoever's it is: the home's networks may not be
+//!   known yet.
 //! - Unknown otherwise: all it has counted is new.
 //! - Less than the last total, either way: somebody set the counters back, both ways at once. What
 //!   they show now came since, and is all that is certain. Whoever does that does it to all
@@ -122,17 +123,28 @@ impl Connections {
     }
 
     /// The kernel speaks of a connection of which nobody can tell whose it is: one that is known goes on,
-    /// and what it has counted meanwhile is left out for good, or it would be new later on.
-    pub(super) fn pass_over(&mut self, counters: &Counters) {
+    /// and what it has counted meanwhile is left out for good, or it would be new later on. One from
+    /// before the agent began becomes known, for the same reason.
+    pub(super) fn pass_over(&mut self, counters: &Counters, ends: u32) {
+        let known = self.known.get(&counters.key);
+        let is_known = known.is_some_and(|known| known.ends == ends);
         if counters.moment == Moment::Over {
             self.known.remove(&counters.key);
-        } else if let Some(known) = self.known.get_mut(&counters.key) {
+        } else if counters.moment == Moment::Before && !is_known {
+            // A refusal is remembered: it makes others doubtful.
+            let _ = self.read(counters, ends);
+        } else if let Some(known) = self.known.get_mut(&counters.key).filter(|_| is_known) {
             known.silent_readings = 0;
             if let Some(totals) = counters.counted.filter(|totals| *totals != known.totals) {
                 known.totals = totals;
                 known.facts.set(KernelFacts::GAP);
             }
         }
+    }
+
+    /// Connections that are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// Whether the kernel has spoken of a connection since the last whole reading.

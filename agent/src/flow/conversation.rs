@@ -1,6 +1,7 @@
 //! One flow while it is going on.
 
 use super::answers::Answers;
+use super::client;
 use super::clock::Tick;
 use super::kernel::{Kernel, Relation};
 use super::key::{FlowKey, Side};
@@ -9,11 +10,11 @@ use super::stations::Stations;
 use super::tcp::Connection;
 use super::{
     ConnectionKey, Counters, Ended, Flow, KernelFacts, LanView, NameStatus, Named, Packet, Segment,
-    Service, Volume, Way, moved,
+    Segments, Service, Volume, moved,
 };
 use crate::name::{Handshake, ServerName};
 use crate::packet::{MacAddr, TcpFlags};
-use phonehome_proto::net::{Scope, Transport};
+use phonehome_proto::net::Transport;
 use phonehome_proto::time::Timestamp;
 
 /// What is known of a flow so far; `[low, high]` in each pair.
@@ -78,7 +79,7 @@ impl Conversation {
         tick: Tick,
         losses: u32,
     ) -> Self {
-        let client = guess_client(packet, side);
+        let client = client::guess(packet, side);
         Self::new(key, client, Certainty::Guess, packet.time, tick, losses)
     }
 
@@ -92,7 +93,7 @@ impl Conversation {
         tick: Tick,
         losses: u32,
     ) -> Self {
-        let client = opener(view, home);
+        let client = client::opener(view, home);
         Self::new(key, client, Certainty::Kernel, now, tick, losses)
     }
 
@@ -135,7 +136,7 @@ impl Conversation {
     ) -> bool {
         self.note_life(now, tick);
         let volume = &mut self.volumes[side as usize];
-        volume.packets += 1;
+        volume.packets += u64::from(packet.wire_packets);
         volume.bytes += u64::from(packet.ip_bytes);
         self.see_station(side, packet.link.source);
         self.see_station(side.other(), packet.link.destination);
@@ -183,7 +184,7 @@ impl Conversation {
             .get_or_insert_with(|| Box::new(Kernel::new(counters.key)));
         kernel.attach(counters, view);
         let client_before = self.client;
-        self.settle_client(opener(view, home), Certainty::Kernel);
+        self.settle_client(client::opener(view, home), Certainty::Kernel);
         self.client != client_before
     }
 
@@ -308,6 +309,7 @@ impl Conversation {
     }
 
     /// Payload bytes held until the hello is whole.
+    #[inline]
     pub(super) fn hello_bytes(&self) -> usize {
         self.handshake.buffered_bytes()
     }
@@ -317,6 +319,7 @@ impl Conversation {
         self.handshake.finish();
     }
 
+    #[inline]
     pub(super) fn phase(&self) -> Phase {
         if let Some(kernel) = &self.kernel {
             return if kernel.is_over() {
@@ -423,11 +426,17 @@ impl Conversation {
             down: self.volumes[server as usize],
             has_tap_gap: self.losses != around.losses,
             kernel: account,
+            segments: self.segments(),
             rtt: self.connection.take_rtt(),
             service,
             named: self.named(read, inferred, service, around),
             ended,
         })
+    }
+
+    fn segments(&self) -> Option<Segments> {
+        let is_v4 = self.key.end(self.client).address.is_ipv4();
+        self.connection.segments(is_v4)
     }
 
     /// What the handshake said; where it named nobody, what DNS said.
@@ -459,41 +468,3 @@ impl Conversation {
         }
     }
 }
-
-/// Who opened a connection, as the kernel has it: `home` is the side of the view's client.
-const fn opener(view: &LanView, home: Side) -> Side {
-    match view.up {
-        Way::Original => home,
-        Way::Reply => home.other(),
-    }
-}
-
-/// Who the client is when nobody has opened anything.
-///
-/// Servers listen on low ports, clients use those that systems hand out; a home's router lets
-/// nothing in unasked, so that of a private and a public address the private one asked. Where both
-/// leave it open: TCP without a SYN was under way before the capture began, so that who is seen
-/// first says nothing and the lower port is the server's; UDP has no opening, and who is seen first
-/// speaks for itself.
-fn guess_client(packet: &Packet<'_>, sender: Side) -> Side {
-    let (source, destination) = (packet.source_port, packet.destination_port);
-    let is_tcp = packet.transport() == Transport::Tcp;
-    let is_served = |port: u16, other: u16| {
-        (port < WELL_KNOWN_END && other >= WELL_KNOWN_END)
-            || (is_tcp && port < EPHEMERAL_START && other >= EPHEMERAL_START)
-    };
-    let is_inside = |address| Scope::of(address) == Scope::Private;
-    let sender_asks = if is_served(source, destination) != is_served(destination, source) {
-        is_served(destination, source)
-    } else if is_inside(packet.source) != is_inside(packet.destination) {
-        is_inside(packet.source)
-    } else {
-        !is_tcp || source >= destination
-    };
-    if sender_asks { sender } else { sender.other() }
-}
-
-/// Ports below are assigned to services, and systems let only them listen there.
-const WELL_KNOWN_END: u16 = 1_024;
-/// Ports from here on are handed out to clients by every common system.
-const EPHEMERAL_START: u16 = 32_768;

@@ -1,11 +1,11 @@
 //! Who talks to whom: the key of a flow, the same for both directions.
 
-use crate::capture::LanView;
+use crate::capture::{Counters, LanView, Path};
 use crate::packet::Packet;
 use phonehome_proto::net::Transport;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// An address and a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,12 +18,26 @@ pub struct Endpoint {
 
 /// What all packets of a flow have in common: both ends, in an order of their own, the transport and
 /// the VLAN.
+///
+/// In numbers, not in addresses: a key is made for every packet, and numbers stay in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FlowKey {
-    low: Endpoint,
-    high: Endpoint,
-    transport: Transport,
-    vlan: Option<u16>,
+    /// The bits of both addresses, each with its upper half first; `[low, high]` as in all pairs.
+    addresses: [[u64; 2]; 2],
+    ports: [u16; 2],
+    /// 0 for none.
+    vlan: u16,
+    /// The transport's bit, and a bit for each end with an IPv6 address.
+    marks: u8,
+}
+
+/// One end in numbers, in the order of ends.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    /// First, because it tells most ends apart.
+    port: u16,
+    is_v6: bool,
+    address: [u64; 2],
 }
 
 /// One of a flow's two ends.
@@ -34,23 +48,6 @@ pub(super) enum Side {
 }
 
 // === impl Endpoint ===
-
-impl Endpoint {
-    fn hash_words(self, state: &mut impl Hasher) {
-        match self.address {
-            IpAddr::V4(address) => {
-                state.write_u64(u64::from(address.to_bits()) << 16 | u64::from(self.port));
-            }
-            IpAddr::V6(address) => {
-                let octets = address.octets();
-                for half in octets.chunks_exact(8) {
-                    state.write_u64(u64::from_ne_bytes(half.try_into().expect("eight bytes")));
-                }
-                state.write_u64(self.port.into());
-            }
-        }
-    }
-}
 
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
@@ -71,67 +68,117 @@ impl fmt::Debug for Endpoint {
 
 impl FlowKey {
     /// The key of a packet's flow, and which of the two ends sent it.
+    #[inline]
     pub(super) fn of(packet: &Packet<'_>) -> (Self, Side) {
-        let source = Endpoint {
-            address: packet.source,
-            port: packet.source_port,
-        };
-        let destination = Endpoint {
-            address: packet.destination,
-            port: packet.destination_port,
-        };
+        let source = End::of(&packet.source, packet.source_port);
+        let destination = End::of(&packet.destination, packet.destination_port);
         Self::between(source, destination, packet.transport(), packet.link.vlan)
     }
 
     /// The key of a connection of the kernel, and which of the two ends is the home's. The kernel
     /// knows no VLAN, and the frames of live sources carry none.
     pub(super) fn of_view(view: &LanView, transport: Transport) -> (Self, Side) {
-        Self::between(view.client.into(), view.server.into(), transport, None)
+        let [client, server] = [view.client, view.server].map(|end| End::of(&end.ip(), end.port()));
+        Self::between(client, server, transport, None)
+    }
+
+    /// The key of a connection's opening path, which the home's networks have no say in.
+    pub(super) fn of_opening(counters: &Counters) -> Self {
+        let Path {
+            source,
+            destination,
+        } = counters.original;
+        let [source, destination] = [source, destination].map(|end| End::of(&end.ip(), end.port()));
+        Self::between(source, destination, counters.transport, None).0
     }
 
     /// The key of what goes on between two ends, and which side the first one is.
-    fn between(
-        one: Endpoint,
-        other: Endpoint,
-        transport: Transport,
-        vlan: Option<u16>,
-    ) -> (Self, Side) {
+    #[inline]
+    fn between(one: End, other: End, transport: Transport, vlan: Option<u16>) -> (Self, Side) {
         let (low, high, side) = if one <= other {
             (one, other, Side::Low)
         } else {
             (other, one, Side::High)
         };
+        let mark = |is_set: bool, mark: u8| if is_set { mark } else { 0 };
         let key = Self {
-            low,
-            high,
-            transport,
-            vlan,
+            addresses: [low.address, high.address],
+            ports: [low.port, high.port],
+            vlan: vlan.unwrap_or(0),
+            marks: mark(transport == Transport::Udp, UDP)
+                | mark(low.is_v6, V6[0])
+                | mark(high.is_v6, V6[1]),
         };
         (key, side)
     }
 
-    pub(super) const fn end(&self, side: Side) -> Endpoint {
-        match side {
-            Side::Low => self.low,
-            Side::High => self.high,
+    pub(super) fn end(&self, side: Side) -> Endpoint {
+        let [upper, lower] = self.addresses[side as usize];
+        let address = if self.marks & V6[side as usize] != 0 {
+            let bits = u128::from(upper) << 64 | u128::from(lower);
+            IpAddr::V6(Ipv6Addr::from_bits(bits))
+        } else {
+            let [.., a, b, c, d] = lower.to_be_bytes();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+        };
+        Endpoint {
+            address,
+            port: self.ports[side as usize],
         }
     }
 
     pub(super) const fn transport(&self) -> Transport {
-        self.transport
+        if self.marks & UDP == 0 {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        }
     }
 
     pub(super) const fn vlan(&self) -> Option<u16> {
-        self.vlan
+        match self.vlan {
+            0 => None,
+            vlan => Some(vlan),
+        }
     }
 }
 
 impl Hash for FlowKey {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.low.hash_words(state);
-        self.high.hash_words(state);
-        let vlan = self.vlan.map_or(0, |vlan| u64::from(vlan) + 1);
-        state.write_u64(vlan << 1 | u64::from(self.transport == Transport::Udp));
+        for ([upper, lower], v6) in self.addresses.into_iter().zip(V6) {
+            if self.marks & v6 != 0 {
+                state.write_u64(upper);
+            }
+            state.write_u64(lower);
+        }
+        let [low, high] = self.ports.map(u64::from);
+        let rest = u64::from(self.vlan) << 8 | u64::from(self.marks);
+        state.write_u64(low << 48 | high << 32 | rest);
+    }
+}
+
+const UDP: u8 = 1;
+const V6: [u8; 2] = [1 << 1, 1 << 2];
+
+// === impl End ===
+
+impl End {
+    #[inline]
+    fn of(address: &IpAddr, port: u16) -> Self {
+        let (is_v6, address) = match address {
+            IpAddr::V4(v4) => (false, [0, v4.to_bits().into()]),
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, g, h, lower @ ..] = v6.octets();
+                let upper = [a, b, c, d, e, f, g, h];
+                (true, [upper, lower].map(u64::from_be_bytes))
+            }
+        };
+        Self {
+            port,
+            is_v6,
+            address,
+        }
     }
 }
 
@@ -143,5 +190,42 @@ impl Side {
             Self::Low => Self::High,
             Self::High => Self::Low,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::net::SocketAddr;
+
+    proptest! {
+        /// Nothing is lost in the numbers, not even which version an address is of, and both
+        /// directions have one key.
+        #[test]
+        fn both_directions_have_one_key_that_tells_both_ends(
+            one: SocketAddr,
+            other: SocketAddr,
+            is_udp: bool,
+            vlan in prop::option::of(1_u16..4_095),
+        ) {
+            let transport = if is_udp { Transport::Udp } else { Transport::Tcp };
+            let [first, second] = [one, other].map(|end| End::of(&end.ip(), end.port()));
+            let (key, side) = FlowKey::between(first, second, transport, vlan);
+            prop_assert_eq!(FlowKey::between(second, first, transport, vlan).0, key);
+            let address = |side| SocketAddr::new(key.end(side).address, key.end(side).port);
+            let ends = [one, other].map(|end| SocketAddr::new(end.ip(), end.port()));
+            prop_assert_eq!([address(side), address(side.other())], ends);
+            prop_assert_eq!((key.transport(), key.vlan()), (transport, vlan));
+        }
+    }
+
+    #[test]
+    fn an_address_of_either_version_is_another_end() {
+        let v4 = End::of(&Ipv4Addr::LOCALHOST.into(), 1);
+        let v6 = End::of(&Ipv6Addr::from_bits(0x7f00_0001).into(), 1);
+        assert_eq!(v4.address, v6.address);
+        let keys = [v4, v6].map(|end| FlowKey::between(end, v4, Transport::Tcp, None).0);
+        assert_ne!(keys[0], keys[1]);
     }
 }

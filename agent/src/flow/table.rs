@@ -1,5 +1,7 @@
 //! All conversations that are going on.
 
+mod check;
+
 use super::answers::Answers;
 use super::clock::PacketClock;
 use super::connections::{Connections, Difference};
@@ -22,6 +24,8 @@ pub struct FlowTable {
     limits: FlowLimits,
     clock: PacketClock,
     places: HashMap<FlowKey, u32, SeededState>,
+    /// Where the last packet's conversation has its place: the packets of one flow come in bursts.
+    latest: Option<(FlowKey, u32)>,
     conversations: Vec<Option<Conversation>>,
     free: Vec<u32>,
     order: Order<{ Phase::COUNT }>,
@@ -52,6 +56,7 @@ impl FlowTable {
             limits,
             clock: PacketClock::new(),
             places: HashMap::with_hasher(state),
+            latest: None,
             conversations: Vec::new(),
             free: Vec::new(),
             order: Order::new(),
@@ -76,8 +81,9 @@ impl FlowTable {
     pub fn handle_packet(&mut self, packet: &Packet<'_>, now: Timestamp) {
         self.begin(now);
         let stamp = self.clock.stamp();
-        self.counts.packets += 1;
-        self.counts.packets_held += 1;
+        let wire_packets = u64::from(packet.wire_packets);
+        self.counts.packets += wire_packets;
+        self.counts.packets_held += wire_packets;
         let (key, side) = FlowKey::of(packet);
         let place = self.place(key, side, packet);
         let time = packet.time.max(self.told_until);
@@ -118,7 +124,7 @@ impl FlowTable {
         self.begin(now);
         self.counts.counters += 1;
         let (key, home) = FlowKey::of_view(view, counters.transport);
-        let ends = self.ends(&key);
+        let ends = self.ends(counters);
         let applied = self
             .connections
             .read(counters, ends)
@@ -130,10 +136,11 @@ impl FlowTable {
     }
 
     /// The kernel speaks of a connection that joins no device with the outside, as far as can be told
-    /// now: what was known of it stays known, so that nothing of it is added twice once its network is
-    /// back.
+    /// now: what was known of it stays known, and what it had counted before the agent began is learned,
+    /// so that nothing of it is added twice, or wrongly, once its network is there.
     pub fn pass_over(&mut self, counters: &Counters) {
-        self.connections.pass_over(counters);
+        let ends = self.ends(counters);
+        self.connections.pass_over(counters, ends);
     }
 
     /// Says what is known of this machine's flow tables from now on.
@@ -248,9 +255,10 @@ impl FlowTable {
         self.clock.advance(now);
     }
 
-    /// A hash of two ends; never 64 bits wide where there are many.
-    fn ends(&self, key: &FlowKey) -> u32 {
-        let [.., a, b, c, d] = self.state.hash_one(key).to_be_bytes();
+    /// A hash of a connection's two ends; never 64 bits wide where there are many.
+    fn ends(&self, counters: &Counters) -> u32 {
+        let opening = FlowKey::of_opening(counters);
+        let [.., a, b, c, d] = self.state.hash_one(opening).to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
     }
 
@@ -318,30 +326,24 @@ impl FlowTable {
 
     /// What ends the conversation whose turn it is, if anything does.
     fn next_ending(&mut self) -> Option<(u32, Ended)> {
+        let (passed, stamp) = (self.clock.passed(), self.clock.stamp());
         for phase in Phase::ALL {
             let Some(place) = self.order.front(phase as usize) else {
                 continue;
             };
-            if let Some(ended) = self.ending(place, phase) {
-                return Some((place, ended));
+            if self.is_finished {
+                return Some((place, Ended::CaptureEnd));
+            }
+            let conversation = self.conversation_mut(place);
+            if conversation.last_tick() > stamp {
+                // It was dated by a wild time; its silence counts from here.
+                conversation.date(passed);
+            }
+            if passed.since(conversation.last_tick()) >= phase.idle_nanos() {
+                return Some((place, phase.ended()));
             }
         }
         None
-    }
-
-    /// What ends the conversation at this place now, if anything does.
-    fn ending(&mut self, place: u32, phase: Phase) -> Option<Ended> {
-        if self.is_finished {
-            return Some(Ended::CaptureEnd);
-        }
-        let (passed, stamp) = (self.clock.passed(), self.clock.stamp());
-        let conversation = self.conversation_mut(place);
-        if conversation.last_tick() > stamp {
-            // It was dated by a wild time; its silence counts from here.
-            conversation.date(passed);
-        }
-        let silent_nanos = passed.since(conversation.last_tick());
-        (silent_nanos >= phase.idle_nanos()).then(|| phase.ended())
     }
 
     /// The next conversation of a cut that has anything to give.
@@ -370,10 +372,17 @@ impl FlowTable {
     /// one there is over.
     fn place(&mut self, key: FlowKey, side: Side, packet: &Packet<'_>) -> u32 {
         let stamp = self.clock.stamp();
-        if let Some(&place) = self.places.get(&key) {
+        let known = match self.latest {
+            Some((latest, place)) if latest == key => Some(place),
+            _ => self.places.get(&key).copied(),
+        };
+        if let Some(place) = known {
             let conversation = self.conversation_mut(place);
             match conversation.is_over_for(packet, side, stamp) {
-                None => return place,
+                None => {
+                    self.latest = Some((key, place));
+                    return place;
+                }
                 Some(ended) => self.end(place, ended),
             }
         }
@@ -424,9 +433,9 @@ impl FlowTable {
     }
 
     /// Puts a conversation that was just heard of behind all others of its phase.
+    #[inline]
     fn move_up(&mut self, place: u32, phase_before: Phase) {
         let phase = self.conversation_mut(place).phase();
-        // The packets of one flow come in bursts.
         if phase != phase_before || self.order.back(phase as usize) != Some(place) {
             self.order.remove(phase_before as usize, place);
             self.order.push(phase as usize, place);
@@ -450,6 +459,7 @@ impl FlowTable {
         self.hello_bytes -= conversation.hello_bytes();
         self.order.remove(conversation.phase() as usize, place);
         self.places.remove(&conversation.key());
+        self.latest = None;
         self.free.push(place);
         let (packets, kernel_bytes) = conversation.counted();
         let around = Surroundings {

@@ -1,8 +1,9 @@
-//! Where a TCP connection stands, from its flags alone.
+//! Where a TCP connection stands, from its flags alone, and what its SYNs say of its segments.
 
 use super::key::Side;
+use super::segments::{Offers, Segments};
 use super::{Rtt, moved};
-use crate::packet::{TcpFlags, TcpSegment};
+use crate::packet::{TcpFlags, TcpSegment, offer};
 use phonehome_proto::time::Timestamp;
 
 /// What the two sides have done so far; `[low, high]` in each pair.
@@ -10,6 +11,8 @@ use phonehome_proto::time::Timestamp;
 pub(super) struct Connection {
     /// Each side's first sequence number, once known.
     first_seq: [Option<u32>; 2],
+    /// What the SYNs said of segments.
+    offers: Offers,
     has_closed: [bool; 2],
     is_broken_off: bool,
     is_accepted: bool,
@@ -33,6 +36,11 @@ impl Connection {
     /// Follows one segment from `side`.
     pub(super) fn handle_segment(&mut self, segment: &TcpSegment<'_>, side: Side, now: Timestamp) {
         let (own, other) = (side as usize, side.other() as usize);
+        if segment.flags.has(TcpFlags::SYN)
+            && let Some(offer) = offer::read(segment.options)
+        {
+            self.offers.hear(side, offer);
+        }
         if segment.flags.opens() {
             self.timing.open(now, self.first_seq[own].is_some());
             self.first_seq[own] = Some(segment.seq);
@@ -74,6 +82,11 @@ impl Connection {
 
     pub(super) const fn is_over(&self) -> bool {
         self.is_broken_off || (self.has_closed[0] && self.has_closed[1])
+    }
+
+    /// How its bytes are cut up, if both sides have said so.
+    pub(super) fn segments(&self, is_v4: bool) -> Option<Segments> {
+        self.offers.agreed(is_v4)
     }
 
     /// The round trip, if it was measured; once.

@@ -2,6 +2,7 @@ mod absent;
 mod counters;
 mod days;
 mod dns;
+mod merged;
 mod world;
 
 use super::*;
@@ -40,6 +41,7 @@ fn packet<'a>(
         source_port,
         destination_port,
         ip_bytes: 100,
+        wire_packets: 1,
         segment,
     }
 }
@@ -49,6 +51,7 @@ fn tcp(flags: u8, seq: u32, ack: u32) -> Segment<'static> {
         seq,
         ack,
         flags: TcpFlags::from_bits(flags),
+        options: b"",
         payload: b"",
     })
 }
@@ -232,6 +235,7 @@ fn a_hello_from_the_other_side_turns_the_flow() {
             seq: 1,
             ack: 1,
             flags: TcpFlags::from_bits(ACK),
+            options: b"",
             payload,
         })
     };
@@ -384,6 +388,7 @@ fn hellos_together_hold_no_more_than_their_bound() {
         seq: 1,
         ack: 1,
         flags: TcpFlags::from_bits(ACK),
+        options: b"",
         payload: &hello[..60],
     });
     let packets: Vec<_> = (0..3)

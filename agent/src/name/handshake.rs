@@ -64,10 +64,22 @@ impl Handshake {
     }
 
     /// Reads a TCP segment; `seq` is its sequence number and `syn` its SYN flag.
+    #[inline]
     pub fn handle_tcp(&mut self, from_client: bool, seq: u32, syn: bool, payload: &[u8]) {
-        if self.is_done() || (!syn && payload.is_empty()) {
-            return;
+        if !self.is_done() && (syn || !payload.is_empty()) {
+            self.read_segment(from_client, seq, syn, payload);
         }
+    }
+
+    /// Reads a UDP datagram.
+    #[inline]
+    pub fn handle_udp(&mut self, from_client: bool, payload: &[u8]) {
+        if !self.is_done() && !payload.is_empty() {
+            self.read_datagram(from_client, payload);
+        }
+    }
+
+    fn read_segment(&mut self, from_client: bool, seq: u32, syn: bool, payload: &[u8]) {
         if !matches!(self.state, State::Tcp(_)) {
             self.state = State::Tcp(Box::new(Tcp::new()));
         }
@@ -93,11 +105,7 @@ impl Handshake {
         self.apply(from_client, outcome);
     }
 
-    /// Reads a UDP datagram.
-    pub fn handle_udp(&mut self, from_client: bool, payload: &[u8]) {
-        if self.is_done() || payload.is_empty() {
-            return;
-        }
+    fn read_datagram(&mut self, from_client: bool, payload: &[u8]) {
         if self.is_dns() {
             self.settle(Named::nameless(NameStatus::None));
             return;

@@ -25,17 +25,23 @@ impl ServerName {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_suffix(b".").unwrap_or(bytes);
-        let labels_fit = bytes
-            .split(|byte| *byte == b'.')
-            .all(|label| (1..=Self::LABEL_BYTES_MAX).contains(&label.len()));
-        let letters_fit = bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-        if bytes.len() > Self::BYTES_MAX || !labels_fit || !letters_fit {
+        if bytes.len() > Self::BYTES_MAX {
             return None;
         }
+        let mut label_bytes = 0;
+        for byte in bytes {
+            label_bytes = match byte {
+                b'.' if label_bytes > 0 => 0,
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'
+                    if label_bytes < Self::LABEL_BYTES_MAX =>
+                {
+                    label_bytes + 1
+                }
+                _ => return None,
+            };
+        }
         let text = std::str::from_utf8(bytes).expect("only ASCII letters passed");
-        Some(Self(text.to_ascii_lowercase().into()))
+        (label_bytes > 0).then(|| Self(text.to_ascii_lowercase().into()))
     }
 
     /// The name.
@@ -72,6 +78,7 @@ impl fmt::Debug for ServerName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn parsed(text: &str) -> Option<String> {
         ServerName::parse(text.as_bytes()).map(|name| name.as_str().to_owned())
@@ -121,6 +128,20 @@ mod tests {
         let name = format!("{}.{}", vec!["a".repeat(63); 3].join("."), "a".repeat(61));
         assert_eq!(name.len(), ServerName::BYTES_MAX);
         assert_eq!(parsed(&name), Some(name));
+    }
+
+    proptest! {
+        /// The rule, label by label.
+        #[test]
+        fn what_is_a_name_is_made_of_labels(text in "[aZ0_.é-]{0,8}|[a.]{55,70}|([a-z]{60}[.]){3}[a.]{65,75}") {
+            let whole = text.strip_suffix('.').unwrap_or(&text);
+            let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            let is_label = |label: &str| {
+                (1..=63).contains(&label.len()) && label.bytes().all(is_letter)
+            };
+            let is_name = whole.len() <= 253 && whole.split('.').all(is_label);
+            prop_assert_eq!(parsed(&text), is_name.then(|| whole.to_ascii_lowercase()));
+        }
     }
 
     #[test]

@@ -207,7 +207,10 @@ impl DnsName {
             if !text.is_empty() {
                 text.push('.');
             }
-            text.push_str(&String::from_utf8_lossy(label.as_ref()));
+            match std::str::from_utf8(label.as_ref()) {
+                Ok(label) => text.push_str(label),
+                Err(_) => text.push_str(&String::from_utf8_lossy(label.as_ref())),
+            }
         }
         text.make_ascii_lowercase();
         Self(text.into())

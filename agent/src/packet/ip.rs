@@ -3,8 +3,10 @@
 use super::link::{after, be16};
 use super::tunnel::{self, Inner};
 use super::{Link, Packet, Segment, Skipped, TcpFlags, TcpSegment};
+use crate::capture::Frame;
 use phonehome_proto::time::Timestamp;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU16;
 
 /// What an IP header says; IPv6 extension headers are read and left behind.
 struct Header<'a> {
@@ -12,61 +14,101 @@ struct Header<'a> {
     destination: IpAddr,
     /// Length of the packet, this header included.
     total_bytes: u32,
+    /// Length of this header and of its extensions.
+    header_bytes: u32,
     protocol: u8,
     /// What was captured of the packet behind the header, without the link layer's padding.
     payload: &'a [u8],
 }
 
-/// Reads an IP packet, or the one inside it.
-///
-/// `uncaptured_bytes` were on the wire behind `bytes`. They matter only where the header leaves the
-/// length to the network card (segmentation offload writes 0) or to a jumbo option.
-pub(super) fn read(
+/// What a frame says of a packet that its headers do not.
+#[derive(Clone, Copy)]
+struct Around {
     time: Timestamp,
-    link: Link,
-    bytes: &[u8],
+    /// On the wire behind what was captured. It matters only where the header leaves the length to
+    /// the network card (segmentation offload writes 0) or to a jumbo option.
     uncaptured_bytes: u32,
-) -> Result<Packet<'_>, Skipped> {
-    layer(time, link, bytes, uncaptured_bytes, IP_LAYERS_MAX)
+    /// Of each merged segment but the last.
+    segment_bytes: Option<NonZeroU16>,
 }
 
-fn layer<'a>(
-    time: Timestamp,
+/// Reads the IP packet, or the one inside it, that a frame holds in `bytes`.
+#[inline]
+pub(super) fn read<'a>(
+    frame: &Frame<'a>,
     link: Link,
     bytes: &'a [u8],
-    uncaptured_bytes: u32,
-    layers_left: u8,
 ) -> Result<Packet<'a>, Skipped> {
-    let layers_left = layers_left.checked_sub(1).ok_or(Skipped::TooDeep)?;
-    let header = Header::read(bytes, uncaptured_bytes)?;
-    let descend = |inner: Inner<'a>| {
-        let (link, bytes) = inner.unwrap(link)?;
-        layer(time, link, bytes, 0, layers_left)
+    let captured_bytes = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
+    let around = Around {
+        time: frame.time,
+        uncaptured_bytes: frame.wire_len_bytes.saturating_sub(captured_bytes),
+        segment_bytes: frame.segment_bytes,
     };
-    match header.protocol {
-        TCP => header.tcp(time, link),
-        UDP => {
-            let outer = header.udp(time, link)?;
-            let Some(inner) = tunnel::in_udp(&outer) else {
-                return Ok(outer);
-            };
-            match descend(inner) {
-                // A port alone proves no tunnel: what does not read as one is what it was.
-                Err(Skipped::Cut | Skipped::BadIp | Skipped::NotIp | Skipped::TooDeep) => Ok(outer),
-                inner => inner,
-            }
+    layer(around, link, bytes, TUNNELS_MAX)
+}
+
+/// Reads one IP packet, and the one inside it if it is a tunnel's. In one piece with its caller, and with
+/// one place where a packet is made: nearly every packet is read here and goes no deeper, and moving it
+/// about would take longer than reading it.
+#[inline(always)]
+fn layer<'a>(
+    around: Around,
+    link: Link,
+    bytes: &'a [u8],
+    tunnels_left: u8,
+) -> Result<Packet<'a>, Skipped> {
+    let header = Header::read(bytes, around.uncaptured_bytes)?;
+    let (segment, segment_header_bytes) = match header.protocol {
+        TCP => header.tcp()?,
+        UDP => header.udp()?,
+        other => return descend(around, link, header.tunnelled(other)?, tunnels_left),
+    };
+    let (source_port, destination_port) = (be16(header.payload, 0)?, be16(header.payload, 2)?);
+    if let Segment::Udp { payload } = segment
+        && let Some(inner) = tunnel::in_udp(source_port, destination_port, payload)
+    {
+        match descend(around, link, inner, tunnels_left) {
+            // A port alone proves no tunnel: what does not read as one is what it was.
+            Err(Skipped::Cut | Skipped::BadIp | Skipped::NotIp | Skipped::TooDeep) => {}
+            inner => return inner,
         }
-        IPV4_IN_IP | IPV6_IN_IP => descend(Inner::Ip(header.payload)),
-        GRE => descend(tunnel::gre(header.payload)?),
-        MPLS_IN_IP => descend(Inner::EtherType(0x8847, header.payload)),
-        ICMP | ICMP_V6 => Err(Skipped::Icmp),
-        _ => Err(Skipped::OtherTransport),
     }
+    let (ip_bytes, wire_packets) = header.on_wire(around.segment_bytes, segment_header_bytes);
+    Ok(Packet {
+        time: around.time,
+        link,
+        source: header.source,
+        destination: header.destination,
+        source_port,
+        destination_port,
+        ip_bytes,
+        wire_packets,
+        segment,
+    })
+}
+
+/// Reads the packet inside a tunnel.
+#[inline(never)]
+fn descend<'a>(
+    around: Around,
+    link: Link,
+    inner: Inner<'a>,
+    tunnels_left: u8,
+) -> Result<Packet<'a>, Skipped> {
+    let (link, bytes) = inner.unwrap(link)?;
+    let tunnels_left = tunnels_left.checked_sub(1).ok_or(Skipped::TooDeep)?;
+    let around = Around {
+        uncaptured_bytes: 0,
+        ..around
+    };
+    layer(around, link, bytes, tunnels_left)
 }
 
 // === impl Header ===
 
 impl<'a> Header<'a> {
+    #[inline(always)]
     fn read(bytes: &'a [u8], uncaptured_bytes: u32) -> Result<Self, Skipped> {
         match bytes.first().ok_or(Skipped::Cut)? >> 4 {
             4 => Self::read_v4(bytes, uncaptured_bytes),
@@ -75,6 +117,7 @@ impl<'a> Header<'a> {
         }
     }
 
+    #[inline(always)]
     fn read_v4(bytes: &'a [u8], uncaptured_bytes: u32) -> Result<Self, Skipped> {
         let fixed: &[u8; 20] = bytes.first_chunk().ok_or(Skipped::Cut)?;
         let header_bytes = usize::from(fixed[0] & 0x0f) * 4;
@@ -100,11 +143,13 @@ impl<'a> Header<'a> {
             source: address(12),
             destination: address(16),
             total_bytes,
+            header_bytes: u32::from(fixed[0] & 0x0f) * 4,
             protocol: fixed[9],
             payload: after(within(bytes, total_bytes), header_bytes)?,
         })
     }
 
+    #[inline(always)]
     fn read_v6(bytes: &'a [u8], uncaptured_bytes: u32) -> Result<Self, Skipped> {
         let fixed: &[u8; 40] = bytes.first_chunk().ok_or(Skipped::Cut)?;
         let total_bytes = match u16::from_be_bytes([fixed[4], fixed[5]]) {
@@ -115,17 +160,22 @@ impl<'a> Header<'a> {
             let octets: [u8; 16] = fixed[at..at + 16].try_into().expect("sixteen bytes");
             IpAddr::V6(Ipv6Addr::from(octets))
         };
-        let (protocol, payload) = past_extensions(fixed[6], &within(bytes, total_bytes)[40..])?;
+        let captured = within(bytes, total_bytes);
+        let (protocol, payload) = past_extensions(fixed[6], &captured[40..])?;
+        let header_bytes = captured.len() - payload.len();
         Ok(Self {
             source: address(8),
             destination: address(24),
             total_bytes,
+            header_bytes: u32::try_from(header_bytes).expect("a few extensions of 2 KiB at most"),
             protocol,
             payload,
         })
     }
 
-    fn tcp(&self, time: Timestamp, link: Link) -> Result<Packet<'a>, Skipped> {
+    /// The TCP segment, and the length of its header.
+    #[inline(always)]
+    fn tcp(&self) -> Result<(Segment<'a>, usize), Skipped> {
         let fixed: &[u8; 20] = self.payload.first_chunk().ok_or(Skipped::Cut)?;
         let header_bytes = usize::from(fixed[12] >> 4) * 4;
         if header_bytes < fixed.len() {
@@ -138,13 +188,16 @@ impl<'a> Header<'a> {
             seq: number(4),
             ack: number(8),
             flags: TcpFlags(fixed[13]),
+            options: &self.payload[fixed.len()..header_bytes.min(self.payload.len())],
             // Options may be cut off; then so is the payload.
             payload: self.payload.get(header_bytes..).unwrap_or_default(),
         };
-        self.packet(time, link, Segment::Tcp(segment))
+        Ok((Segment::Tcp(segment), header_bytes))
     }
 
-    fn udp(&self, time: Timestamp, link: Link) -> Result<Packet<'a>, Skipped> {
+    /// The UDP datagram, and the length of its header.
+    #[inline(always)]
+    fn udp(&self) -> Result<(Segment<'a>, usize), Skipped> {
         let captured = after(self.payload, UDP_HEADER_BYTES)?;
         let payload = match usize::from(be16(self.payload, 4)?) {
             // Jumbograms and segmentation offload leave the length to IP.
@@ -156,25 +209,40 @@ impl<'a> Header<'a> {
                 &captured[..payload_bytes.min(captured.len())]
             }
         };
-        self.packet(time, link, Segment::Udp { payload })
+        Ok((Segment::Udp { payload }, UDP_HEADER_BYTES))
     }
 
-    fn packet(
+    /// What a packet of another protocol carries, if it is a tunnel's.
+    fn tunnelled(&self, protocol: u8) -> Result<Inner<'a>, Skipped> {
+        match protocol {
+            IPV4_IN_IP | IPV6_IN_IP => Ok(Inner::Ip(self.payload)),
+            GRE => tunnel::gre(self.payload),
+            MPLS_IN_IP => Ok(Inner::EtherType(0x8847, self.payload)),
+            ICMP | ICMP_V6 => Err(Skipped::Icmp),
+            _ => Err(Skipped::OtherTransport),
+        }
+    }
+
+    /// The bytes and packets that passed on the wire, where the kernel may have merged several; the
+    /// segment's own header has so many bytes.
+    #[inline(always)]
+    fn on_wire(
         &self,
-        time: Timestamp,
-        link: Link,
-        segment: Segment<'a>,
-    ) -> Result<Packet<'a>, Skipped> {
-        Ok(Packet {
-            time,
-            link,
-            source: self.source,
-            destination: self.destination,
-            source_port: be16(self.payload, 0)?,
-            destination_port: be16(self.payload, 2)?,
-            ip_bytes: self.total_bytes,
-            segment,
-        })
+        segment_bytes: Option<NonZeroU16>,
+        segment_header_bytes: usize,
+    ) -> (u32, u32) {
+        let Some(segment_bytes) = segment_bytes else {
+            return (self.total_bytes, 1);
+        };
+        let segment_header_bytes = u32::try_from(segment_header_bytes).expect("at most 60");
+        let headers_bytes = self.header_bytes + segment_header_bytes;
+        let payload_bytes = self.total_bytes.saturating_sub(headers_bytes);
+        let wire_packets = payload_bytes.div_ceil(segment_bytes.get().into()).max(1);
+        let left_out_bytes = headers_bytes.saturating_mul(wire_packets - 1);
+        (
+            self.total_bytes.saturating_add(left_out_bytes),
+            wire_packets,
+        )
     }
 }
 
@@ -212,8 +280,8 @@ fn on_wire(bytes: &[u8], uncaptured_bytes: u32) -> u32 {
 
 const UDP_HEADER_BYTES: usize = 8;
 
-/// The outermost IP header and three tunnels inside each other.
-const IP_LAYERS_MAX: u8 = 4;
+/// Tunnels inside each other.
+const TUNNELS_MAX: u8 = 3;
 /// RFC 8200 names no limit; real packets have two or three.
 const EXTENSIONS_MAX: usize = 8;
 

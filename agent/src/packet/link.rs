@@ -10,10 +10,19 @@ use crate::capture::LinkType;
 pub(super) type Unwrapped<'a> = Result<(Link, &'a [u8]), Skipped>;
 
 /// Reads the link-layer headers a capture of this type begins with.
+#[inline]
 pub(super) fn read(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
+    if kind == LinkType::ETHERNET {
+        ethernet(bytes, Link::default(), DEPTH_MAX)
+    } else {
+        read_other(kind, bytes)
+    }
+}
+
+#[inline(never)]
+fn read_other(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
     let link = Link::default();
     match kind {
-        LinkType::ETHERNET => ethernet(bytes, link, DEPTH_MAX),
         LinkType::RAW
         | LinkType::RAW_BSD
         | LinkType::RAW_OPENBSD
@@ -38,11 +47,16 @@ pub(super) fn read(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
 }
 
 /// Ethernet II or IEEE 802.3.
+#[inline]
 pub(super) fn ethernet(bytes: &[u8], mut link: Link, depth: u8) -> Unwrapped<'_> {
     let kind = be16(bytes, 12)?;
     link.destination = MacAddr::read(bytes);
     link.source = MacAddr::read(&bytes[6..]);
-    ether_type(kind, &bytes[14..], link, depth)
+    match kind {
+        // Nearly every frame; said here once more so that it goes no further.
+        0x0800 | 0x86dd => Ok((link, &bytes[14..])),
+        _ => ether_type(kind, &bytes[14..], link, depth),
+    }
 }
 
 /// What stands behind an EtherType; values up to 1500 are lengths of an 802.2 frame.
@@ -180,6 +194,7 @@ fn cooked_protocol(protocol: u16, rest: &[u8], link: Link) -> Unwrapped<'_> {
 }
 
 /// The big-endian number at `offset`.
+#[inline]
 pub(super) fn be16(bytes: &[u8], offset: usize) -> Result<u16, Skipped> {
     let bytes = bytes
         .get(offset..)
@@ -189,6 +204,7 @@ pub(super) fn be16(bytes: &[u8], offset: usize) -> Result<u16, Skipped> {
 }
 
 /// What follows the first `count` bytes.
+#[inline]
 pub(super) fn after(bytes: &[u8], count: usize) -> Result<&[u8], Skipped> {
     bytes.get(count..).ok_or(Skipped::Cut)
 }

@@ -11,6 +11,7 @@ pub(crate) fn frame(link: LinkType, bytes: &[u8]) -> Frame<'_> {
         bytes,
         link,
         wire_len_bytes,
+        segment_bytes: None,
         time: Timestamp::from_seconds(1_700_000_000),
     }
 }

@@ -2,6 +2,7 @@ use super::sample::{ethernet, frame, ipv4, ipv6, tcp, udp};
 use super::*;
 use crate::capture::LinkType;
 use proptest::prelude::*;
+use std::num::NonZeroU16;
 
 const UDP: u8 = 17;
 const TCP: u8 = 6;
@@ -316,6 +317,32 @@ fn bytes_are_those_of_the_ip_header() {
 }
 
 #[test]
+fn merged_segments_have_their_headers_each() {
+    let told = |whole: &[u8], segment_bytes| {
+        let merged = Frame {
+            bytes: &whole[..whole.len().min(100)],
+            segment_bytes: NonZeroU16::new(segment_bytes),
+            ..frame(LinkType::RAW, whole)
+        };
+        let packet = read(&merged).expect("a packet");
+        (packet.ip_bytes, packet.wire_packets)
+    };
+    let stream = tcp(40_000, 443, 0x10, &[7; 3_000]);
+    // The tests' TCP header has 24 bytes: 1,448 and 1,448 and 104 of the 3,000.
+    let (v4, v6) = (ipv4(TCP, &stream), ipv6(TCP, &stream));
+    assert_eq!(told(&v4, 1_448), (3_000 + 3 * (20 + 24), 3));
+    assert_eq!(told(&v6, 1_448), (3_000 + 3 * (40 + 24), 3));
+    assert_eq!(told(&v4, 1_000), (3_000 + 3 * (20 + 24), 3));
+    assert_eq!(told(&v4, 3_000), (3_000 + 20 + 24, 1));
+    let datagrams = ipv6(17, &udp(40_000, 443, &[7; 2_500]));
+    assert_eq!(told(&datagrams, 1_200), (2_500 + 3 * (40 + 8), 3));
+    // Nothing is merged where nobody says so, and what carries nothing is one packet.
+    assert_eq!(told(&v4, 0), (3_000 + 20 + 24, 1));
+    let bare = ipv4(TCP, &tcp(40_000, 443, 0x10, b""));
+    assert_eq!(told(&bare, 1_448), (20 + 24, 1));
+}
+
+#[test]
 fn tcp_headers_say_where_a_segment_stands() {
     let bytes = ipv4(TCP, &tcp(40_000, 443, 0x12, b"data"));
     let packet = read(&frame(LinkType::RAW, &bytes)).expect("a packet");
@@ -424,13 +451,18 @@ proptest! {
         mut head in heads(),
         tail in prop::collection::vec(any::<u8>(), 0..200),
         wire in any::<u32>(),
+        segment in any::<u16>(),
     ) {
         if let [.., first, second] = head.get_mut(16..18).unwrap_or_default() {
             // The length of what was put together, so that what follows is inside.
             (*first, *second) = (1, 0);
         }
         let bytes = [head, tail].concat();
-        let frame = Frame { wire_len_bytes: wire, ..frame(LinkType(link), &bytes) };
+        let frame = Frame {
+            wire_len_bytes: wire,
+            segment_bytes: NonZeroU16::new(segment),
+            ..frame(LinkType(link), &bytes)
+        };
         let mut counts = PacketCounts::default();
         if let Some(packet) = counts.read(&frame) {
             let _ = (packet.dns(), packet.dhcp(), packet.mdns());

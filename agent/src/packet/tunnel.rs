@@ -3,7 +3,7 @@
 //! Each reader checks everything its header fixes, because ports alone prove nothing.
 
 use super::link::{self, Unwrapped, after, be16};
-use super::{DEPTH_MAX, Link, Packet, Skipped, wifi};
+use super::{DEPTH_MAX, Link, Skipped, wifi};
 
 /// What stands behind a tunnel's header.
 #[derive(Clone, Copy)]
@@ -55,9 +55,8 @@ pub(super) fn gre(bytes: &[u8]) -> Result<Inner<'_>, Skipped> {
 }
 
 /// What a datagram carries, if it is to or from a tunnel's port and begins as that tunnel does.
-pub(super) fn in_udp<'a>(packet: &Packet<'a>) -> Option<Inner<'a>> {
-    let payload = packet.payload();
-    let (source, destination) = (packet.source_port, packet.destination_port);
+#[inline]
+pub(super) fn in_udp(source: u16, destination: u16, payload: &[u8]) -> Option<Inner<'_>> {
     match destination {
         VXLAN | VXLAN_LINUX => vxlan(payload),
         GENEVE => geneve(payload),

@@ -12,6 +12,7 @@ pub(super) struct Records {
     big_endian: bool,
     link: LinkType,
     nanos_per_tick: u32,
+    ticks_per_second: u32,
     /// When the last good record was made, in seconds: behind a gap, one far from it is not next.
     last_seconds: Option<u32>,
 }
@@ -37,6 +38,11 @@ impl Records {
         };
         window.consume(FILE_HEADER_BYTES);
         let modified = header.is_modified_format();
+        let nanos_per_tick = if header.is_nanosecond_precision() {
+            1
+        } else {
+            1_000
+        };
         Ok(Self {
             header_bytes: if modified {
                 MODIFIED_HEADER_BYTES
@@ -45,11 +51,8 @@ impl Records {
             },
             big_endian: header.is_bigendian(),
             link: link_type(&header),
-            nanos_per_tick: if header.is_nanosecond_precision() {
-                1
-            } else {
-                1_000
-            },
+            nanos_per_tick,
+            ticks_per_second: 1_000_000_000 / nanos_per_tick,
             last_seconds: None,
         })
     }
@@ -157,7 +160,7 @@ impl Records {
     fn is_likely(&self, head: &Head) -> bool {
         (1..=FRAME_BYTES_MAX).contains(&head.captured_bytes)
             && (head.captured_bytes..=FRAME_BYTES_MAX).contains(&head.wire_len_bytes)
-            && head.ticks < 1_000_000_000 / self.nanos_per_tick
+            && head.ticks < self.ticks_per_second
             && self
                 .last_seconds
                 .is_none_or(|last| is_near(head.seconds, last))

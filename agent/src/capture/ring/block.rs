@@ -8,6 +8,8 @@
 //! block:   version, offset to private  | status, packets, offset to the first packet, ...
 //! packet:  offset to the next, seconds, nanoseconds, captured, on the wire, status, mac, net, ...
 //!          sockaddr_ll, up to 16 bytes behind the header's end
+//!          ... if asked for, `struct virtio_net_hdr`: flags, kind of segments, header's length, bytes of
+//!              each segment, ...
 //!          ... the frame, `mac` bytes behind the packet's beginning
 //! ```
 
@@ -15,6 +17,7 @@ use crate::capture::LinkType;
 use libc::{sockaddr_ll, tpacket_block_desc, tpacket_hdr_v1, tpacket3_hdr};
 use phonehome_proto::time::Timestamp;
 use std::mem::offset_of;
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 /// Where the next packet of a block is looked for.
@@ -22,6 +25,7 @@ use std::ops::Range;
 pub(super) struct Cursor {
     at: usize,
     left: u32,
+    tells_segments: bool,
 }
 
 /// A packet in a block.
@@ -31,6 +35,8 @@ pub(super) struct Entry {
     pub(super) bytes: Range<usize>,
     /// Its length when it passed the interface.
     pub(super) wire_len_bytes: u32,
+    /// Payload bytes of each segment but the last, where the kernel says that it is several.
+    pub(super) segment_bytes: Option<NonZeroU16>,
     /// When, by the kernel's wall clock.
     pub(super) time: Timestamp,
     /// The kernel took a VLAN tag out of it.
@@ -49,13 +55,15 @@ pub(super) struct Broken {
 // === impl Cursor ===
 
 impl Cursor {
-    /// Stands before the first packet of a block.
-    pub(super) fn new(block: &[u8]) -> Self {
+    /// Stands before the first packet of a block; `tells_segments` if the kernel was asked to say so
+    /// before each.
+    pub(super) fn new(block: &[u8], tells_segments: bool) -> Self {
         const HEADER: usize = offset_of!(tpacket_block_desc, hdr);
         let field = |offset: usize| number(block, HEADER + offset).unwrap_or(0);
         Self {
             at: field(offset_of!(tpacket_hdr_v1, offset_to_first_pkt)) as usize,
             left: field(offset_of!(tpacket_hdr_v1, num_pkts)),
+            tells_segments,
         }
     }
 
@@ -82,6 +90,10 @@ impl Cursor {
         let entry = Entry {
             bytes: start..end,
             wire_len_bytes: field(offset_of!(tpacket3_hdr, tp_len))?,
+            segment_bytes: self
+                .tells_segments
+                .then(|| segment_bytes(block, start))
+                .flatten(),
             time: time(
                 field(offset_of!(tpacket3_hdr, tp_sec))?,
                 field(offset_of!(tpacket3_hdr, tp_nsec))?,
@@ -126,6 +138,14 @@ pub(super) fn untag(frame: &mut [u8]) -> bool {
     true
 }
 
+/// What stands before a frame of its segments; `None` where it is one.
+fn segment_bytes(block: &[u8], frame: usize) -> Option<NonZeroU16> {
+    let header = block.get(frame.checked_sub(SEGMENTS_BYTES)?..)?;
+    let kind = *header.get(SEGMENTS_KIND)?;
+    let size = half(header, SEGMENT_SIZE)?;
+    NonZeroU16::new(size).filter(|_| kind != ONE_SEGMENT)
+}
+
 /// The kernel gives seconds in 32 bits; they end in 2106.
 fn time(seconds: u32, nanos: u32) -> Timestamp {
     Timestamp::from_nanos(i64::from(seconds) * 1_000_000_000 + i64::from(nanos))
@@ -143,6 +163,16 @@ fn half(bytes: &[u8], offset: usize) -> Option<u16> {
 
 /// `TPACKET_ALIGN(sizeof(struct tpacket3_hdr))`: where the packet's `sockaddr_ll` stands.
 const ADDRESS: usize = size_of::<tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
+
+// `struct virtio_net_hdr` (linux/virtio_net.h), in the byte order of the machine.
+/// Its length.
+const SEGMENTS_BYTES: usize = 10;
+/// Where it says of what kind the segments are.
+const SEGMENTS_KIND: usize = 1;
+/// Where it says how long they are.
+const SEGMENT_SIZE: usize = 4;
+/// `VIRTIO_NET_HDR_GSO_NONE`.
+const ONE_SEGMENT: u8 = 0;
 
 /// An 802.1Q tag.
 pub(super) const TAG_BYTES: u8 = 4;

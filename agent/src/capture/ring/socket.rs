@@ -18,6 +18,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 #[derive(Debug)]
 pub(super) struct PacketSocket {
     fd: OwnedFd,
+    /// The kernel can tell of merged segments, whatever they carry.
+    knows_segments: bool,
 }
 
 /// Where a socket listens.
@@ -51,7 +53,9 @@ impl PacketSocket {
         }
         // SAFETY: the descriptor is new, and nobody else's.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self { fd })
+        // Asked now: a process that has given up its privileges may not ask for the kernel's version.
+        let knows_segments = release().is_some_and(|release| release >= DATAGRAMS_TOLD_FROM);
+        Ok(Self { fd, knows_segments })
     }
 
     /// Lets only what the program passes into the socket, from now on.
@@ -72,6 +76,17 @@ impl PacketSocket {
             filter: code.as_mut_ptr(),
         };
         self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
+    /// Has each packet preceded by what it says of merged segments, or not; says whether it is. Only
+    /// while there is no ring. Kernels that know no merged datagrams there would drop them: those are
+    /// not asked.
+    pub(super) fn tell_segments(&self, is_wanted: bool) -> bool {
+        let is_told = is_wanted && self.knows_segments;
+        let value = libc::c_int::from(is_told);
+        self.set(libc::SOL_PACKET, libc::PACKET_VNET_HDR, &value)
+            .is_ok()
+            && is_told
     }
 
     /// Asks for a ring; of no blocks: gives up the one there is, which must not be mapped any more.
@@ -200,6 +215,25 @@ impl AsFd for PacketSocket {
     }
 }
 
+/// The running kernel's version, as far as two numbers say it.
+fn release() -> Option<(u32, u32)> {
+    // SAFETY: a structure of bytes, for which zeros are a value.
+    let mut names: libc::utsname = unsafe { mem::zeroed() };
+    // SAFETY: the kernel writes to the structure that it is given, which lives during the call.
+    let result = unsafe { libc::uname(&raw mut names) };
+    checked(result).ok()?;
+    let mut numbers = names
+        .release
+        .split(|byte| !byte.cast_unsigned().is_ascii_digit())
+        .map(|digits| {
+            digits.iter().try_fold(0_u32, |number, digit| {
+                let digit = u32::from(digit.cast_unsigned() - b'0');
+                number.checked_mul(10)?.checked_add(digit)
+            })
+        });
+    Some((numbers.next()??, numbers.next()??))
+}
+
 fn checked(result: libc::c_int) -> io::Result<()> {
     if result < 0 {
         return Err(io::Error::last_os_error());
@@ -214,3 +248,6 @@ fn length_of<T>() -> libc::socklen_t {
 fn family() -> u16 {
     u16::try_from(libc::AF_PACKET).expect("address families are small numbers")
 }
+
+/// The first kernel that has words for merged datagrams (`VIRTIO_NET_HDR_GSO_UDP_L4`).
+const DATAGRAMS_TOLD_FROM: (u32, u32) = (6, 2);

@@ -25,3 +25,60 @@ fn what_is_counted_while_its_network_is_gone_is_left_out_and_never_twice() {
     let kernel = flow.kernel.expect("the kernel counted it");
     assert_eq!(kernel.trust(), VolumeTrust::LowerBound);
 }
+
+#[test]
+fn what_was_counted_before_the_agent_began_never_counts_though_its_network_came_later() {
+    let mut table = FlowTable::new(LIMITS, 7);
+    let before = word(1, Moment::Before, Some([70_000, 90_000]));
+    table.pass_over(&before);
+    table.handle_sweep(before.time);
+    // It goes on while there is no network still, and then there is one.
+    table.pass_over(&word(1, Moment::Ongoing, Some([70_100, 90_000])));
+    table.handle_sweep(before.time);
+    tell(
+        &mut table,
+        &word(1, Moment::Ongoing, Some([70_150, 90_500])),
+    );
+    tell(&mut table, &word(1, Moment::Over, Some([70_160, 90_500])));
+    table.finish();
+    let flow = table.poll_expired().expect("a flow");
+    assert!(table.poll_expired().is_none());
+    assert_eq!(kernel_bytes(&flow), 50 + 500 + 10);
+    let kernel = flow.kernel.expect("the kernel counted it");
+    assert_eq!(kernel.trust(), VolumeTrust::LowerBound);
+}
+
+#[test]
+fn what_began_while_no_network_was_known_counts_from_its_beginning() {
+    let mut table = FlowTable::new(LIMITS, 7);
+    table.pass_over(&word(1, Moment::New, None));
+    table.pass_over(&word(1, Moment::Ongoing, Some([100, 200])));
+    tell(&mut table, &word(1, Moment::Over, Some([150, 500])));
+    table.finish();
+    let flow = table.poll_expired().expect("a flow");
+    assert_eq!(kernel_bytes(&flow), 650);
+}
+
+#[test]
+fn where_earlier_connections_find_no_room_others_are_in_doubt() {
+    let limits = FlowLimits {
+        connections_max: 1,
+        ..LIMITS
+    };
+    let mut table = FlowTable::new(limits, 7);
+    table.pass_over(&word(1, Moment::Before, Some([10, 10])));
+    table.pass_over(&word(2, Moment::Before, Some([70_000, 90_000])));
+    table.pass_over(&word(1, Moment::Over, Some([10, 10])));
+    tell(
+        &mut table,
+        &word(2, Moment::Ongoing, Some([70_100, 90_000])),
+    );
+    tell(&mut table, &word(2, Moment::Over, Some([70_150, 90_000])));
+    table.finish();
+    let flow = table.poll_expired().expect("a flow");
+    assert_eq!(
+        kernel_bytes(&flow),
+        50,
+        "what came before its first word is in doubt"
+    );
+}

@@ -41,6 +41,7 @@ fn a_long_conversation_is_given_by_the_day() {
         seq: 2,
         ack: 10,
         flags: TcpFlags::from_bits(ACK),
+        options: b"",
         payload: &hello,
     });
     let said = packet(0, (PHONE, 40_000), (SERVER, 443), segment);
@@ -105,6 +106,7 @@ fn a_hello_is_read_across_midnight() {
             seq,
             ack: 1,
             flags: TcpFlags::from_bits(ACK),
+            options: b"",
             payload,
         });
         packet(millis, (PHONE, 40_000), (SERVER, 443), segment)

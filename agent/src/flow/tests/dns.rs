@@ -194,6 +194,7 @@ fn a_name_that_dns_gave_for_a_front_is_no_name() {
             seq: 1,
             ack: 1,
             flags: TcpFlags::from_bits(ACK),
+            options: b"",
             payload: hello,
         });
         let hello = packet(5, (client, 50_000), (SERVER, 443), segment);

@@ -187,6 +187,7 @@ fn drain(table: &mut FlowTable, flows: &mut Vec<Flow>) {
         counts.kernel_bytes_given + counts.kernel_bytes_held
     );
     assert_eq!(counts.packets, counts.packets_given + counts.packets_held);
+    table.check();
 }
 
 proptest! {

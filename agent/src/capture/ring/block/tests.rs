@@ -48,7 +48,11 @@ fn block(packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn read(block: &[u8]) -> Vec<Result<Entry, Broken>> {
-    let mut cursor = Cursor::new(block);
+    read_telling(block, false)
+}
+
+fn read_telling(block: &[u8], tells_segments: bool) -> Vec<Result<Entry, Broken>> {
+    let mut cursor = Cursor::new(block, tells_segments);
     std::iter::from_fn(|| cursor.next(block)).collect()
 }
 
@@ -83,6 +87,28 @@ fn packets_are_found_where_the_kernel_puts_them() {
     );
     assert_eq!(entries[0].time.nanos(), 1_700_000_000_000_000_005);
     assert_eq!(entries[2].time.seconds(), i64::from(u32::MAX));
+}
+
+#[test]
+fn what_stands_before_a_packet_says_of_what_segments_it_is() {
+    // The kind, and the bytes of each segment: a merged IPv4 stream, and one packet of leftovers.
+    let preceded = |kind: u8, size: u16| {
+        let mut packet = packet(b"a frame", 1, 9_000, 0);
+        let start = usize::from(half(&packet, offset_of!(tpacket3_hdr, tp_mac)).expect("whole"));
+        let header = &mut packet[start - SEGMENTS_BYTES..start];
+        header[SEGMENTS_KIND] = kind;
+        header[SEGMENT_SIZE..][..2].copy_from_slice(&size.to_ne_bytes());
+        packet
+    };
+    let block = block(&[preceded(1, 1_448), preceded(0, 1_448), preceded(5, 0)]);
+    let told = |tells_segments| -> Vec<_> {
+        read_telling(&block, tells_segments)
+            .into_iter()
+            .map(|entry| entry.expect("whole").segment_bytes.map(NonZeroU16::get))
+            .collect()
+    };
+    assert_eq!(told(true), [Some(1_448), None, None]);
+    assert_eq!(told(false), [None, None, None]);
 }
 
 #[test]
@@ -137,13 +163,14 @@ proptest! {
         bytes in prop::collection::vec(any::<u8>(), 0..600),
         packets in 0_u32..9,
         first in 0_u32..700,
+        tells_segments in any::<bool>(),
     ) {
         const HEADER: usize = offset_of!(tpacket_block_desc, hdr);
         let mut block = bytes;
         if block.len() >= 48 {
             put(&mut block, HEADER + offset_of!(tpacket_hdr_v1, num_pkts), packets);
             put(&mut block, HEADER + offset_of!(tpacket_hdr_v1, offset_to_first_pkt), first);
-            let entries = read(&block);
+            let entries = read_telling(&block, tells_segments);
             let lost: usize = entries
                 .iter()
                 .map(|entry| match entry {
