@@ -1,5 +1,7 @@
 //! Compiles the wire and checks the fact tables: a bad row fails the build with its line.
 
+#[path = "build/claims.rs"]
+mod claims;
 #[path = "build/endpoints.rs"]
 mod endpoints;
 #[path = "build/rows.rs"]

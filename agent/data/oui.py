@@ -4,9 +4,10 @@ usage: oui.py OUI_DATA_JSON VENDORS_TOML OUT
 
 Input: index.json of the npm package `oui-data` (the IEEE registry) and proto/data/vendors.toml, whose
 `prefix_owners` say which organisations count and what carries their prefixes.
-Output: rows of four bytes, sorted: the three bytes of the prefix, then vendor number * 4 + kind
-(1 phones, 2 devices, 3 anything). Only 24-bit assignments; smaller ones share their first three bytes
-with strangers.
+Output: rows of four bytes, sorted: the three bytes of the prefix, then owner * 4 + kind (1 phones,
+2 devices, 3 anything). An owner is a vendor, by its number, or a brand with prefixes of its own, numbered
+down from 63 in the order of the file. Only 24-bit assignments; smaller ones share their first three
+bytes with strangers. `strange_prefixes` are left out.
 """
 
 import json
@@ -14,6 +15,7 @@ import re
 import sys
 import tomllib
 
+OWNERS_MAX = 63
 KINDS = {"phones": 1, "devices": 2, "anything": 3}
 BYTES_MAX = 32 * 1024
 
@@ -29,20 +31,26 @@ def main():
     with open(registry_path, encoding="utf-8") as file:
         registry = json.load(file)
     with open(vendors_path, "rb") as file:
-        vendors = tomllib.load(file)["vendor"]
-    owners = [
-        (expression(owner["organisation"]), owner["organisation"], vendor, KINDS[owner["kind"]])
-        for vendor in vendors
-        for owner in vendor["prefix_owners"]
-    ]
+        facts = tomllib.load(file)
+    vendors = facts["vendor"]
+    strange = {prefix.replace(":", "").upper() for prefix in facts["strange_prefixes"]}
+    owners, brands = [], 0
+    for vendor in vendors:
+        for owner in vendor["prefix_owners"]:
+            number = vendor["number"]
+            if "brand" in owner:
+                number = OWNERS_MAX - brands
+                brands += 1
+            row_end = bytes([number * 4 + KINDS[owner["kind"]]])
+            owners.append((expression(owner["organisation"]), owner["organisation"], vendor, row_end))
     rows, counts = [], {}
     for prefix, text in registry.items():
-        if len(prefix) != 6:
+        if len(prefix) != 6 or prefix.upper() in strange:
             continue
         organisation = text.split("\n")[0].lower()
-        for fits, name, vendor, kind in owners:
+        for fits, name, _, row_end in owners:
             if fits.fullmatch(organisation):
-                rows.append(bytes.fromhex(prefix) + bytes([vendor["number"] * 4 + kind]))
+                rows.append(bytes.fromhex(prefix) + row_end)
                 counts[name] = counts.get(name, 0) + 1
                 break
     table = b"".join(sorted(rows))

@@ -26,6 +26,7 @@ pub use link_type::LinkType;
 use crate::tally::{Tally, reasons};
 use phonehome_proto::time::Timestamp;
 use std::io;
+use std::num::NonZeroU16;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -69,6 +70,9 @@ pub struct Frame<'a> {
     pub link: LinkType,
     /// The frame's length on the wire.
     pub wire_len_bytes: u32,
+    /// Payload bytes of each of its segments but the last, where the kernel gives several packets of the
+    /// wire as one frame and says so: their headers stand in it once. Files do not say.
+    pub segment_bytes: Option<NonZeroU16>,
     /// When it was seen, by the wall clock of whoever captured it. May jump either way.
     pub time: Timestamp,
 }

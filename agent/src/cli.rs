@@ -70,7 +70,8 @@ enum Command {
     /// Watch this router's networks, and send a signed batch a day: the daemon
     ///
     /// Opens no socket before the household has agreed, and gives up every privilege before it reads
-    /// the first packet. Ends with SIGTERM or SIGINT, or when the consent is withdrawn.
+    /// the first packet. Ends with SIGTERM or SIGINT, or when the consent is withdrawn and the collector
+    /// knows.
     Run {
         /// The configuration; deploy/agent.toml shows every key
         #[arg(long, value_name = "FILE")]
@@ -98,6 +99,9 @@ struct InspectArguments {
     /// A country database in MaxMind's format, for the country column
     #[arg(long, value_name = "MMDB")]
     geo: Option<PathBuf>,
+    /// Names in hosts, domain or Adblock form, for the lists column; may be repeated, and widens nothing
+    #[arg(long = "list", value_name = "LIST")]
+    lists: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -145,8 +149,10 @@ enum ConsentCommand {
     Show,
     /// Take the consent back: nothing is observed or sent any more, and the collector forgets this home
     ///
-    /// Deletes keys, decisions and waiting batches, and keeps the collector's signed receipt. Without a
-    /// way to the collector it waits; repeat the command.
+    /// Deletes what waits to be sent at once; a daemon that runs sees it within seconds, stops observing
+    /// and deletes what it had seen. Then keys and decisions are deleted, and the collector's signed
+    /// receipt is kept. Without a way to the collector the withdrawal waits: the daemon tells it while it
+    /// runs, or repeat the command.
     Withdraw {
         /// Where the collector is now, if it has moved, https://HOST:PORT
         #[arg(long, value_name = "URL")]
@@ -243,12 +249,14 @@ impl Arguments {
                 all,
                 format,
                 geo,
+                lists,
             }) => {
                 let request = Inspect {
                     files,
                     all,
                     format: format.into(),
                     geo,
+                    lists,
                 };
                 run::inspect::run(environment, &request, out, err)
             }
@@ -354,6 +362,7 @@ mod tests {
         let replay = format!("replay a.pcap --collector https://c.example:1 --invite {invite}");
         for line in [
             "inspect a.pcap b.pcapng --all --format jsonl --geo c.mmdb",
+            "inspect a.pcap --list hosts --list easy.txt",
             "devices a.pcap --format jsonl --state s",
             "setup",
             &format!("enrol {invite}"),
@@ -385,6 +394,11 @@ mod tests {
             "device allow 0123abcd --name n --vendor nokia",
             "enrol phonehome://x",
             "run",
+            // Lists are for looking at captures: nothing that tells or sends takes one.
+            "devices a.pcap --list hosts",
+            "preview a.pcap --list hosts",
+            "replay a.pcap --collector https://c.example:1 --list hosts",
+            "run --config c --list hosts",
         ] {
             let words = std::iter::once("phonehome-agent").chain(line.split_whitespace());
             let code = Arguments::try_parse_from(words).map_err(|error| error.exit_code());

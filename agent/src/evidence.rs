@@ -61,6 +61,8 @@ pub struct Clue {
     pub phone_nats: f64,
     /// Whom it rules out.
     pub rules_out: RulesOut,
+    /// Which of the vendor's brands it speaks for, if it tells it from the others. Shown, and no more.
+    pub brand: Option<&'static str>,
 }
 
 /// Vendors that a clue cannot be true of.
@@ -135,6 +137,7 @@ impl Clue {
             decisive: false,
             phone_nats: 0.0,
             rules_out: RulesOut::Nobody,
+            brand: None,
         }
     }
 
@@ -174,12 +177,22 @@ impl Clue {
         }
     }
 
-    /// The clue in a person's words: `samsung: galaxy s#*`.
+    /// A clue that a row of the vendor's own is.
+    fn of_row(vendor: Vendor, family: Family, row: &'static str) -> Self {
+        Self {
+            what: row,
+            brand: vendor.brand_of(row),
+            ..Self::toward(vendor, family)
+        }
+    }
+
+    /// The clue in a person's words: `samsung: galaxy s#*`, or `oppo: rmx####* (realme)`.
     #[must_use]
     pub fn words(&self) -> String {
-        match self.vendor {
-            Some(vendor) => format!("{vendor}: {}", self.what),
-            None => self.what.to_owned(),
+        match (self.vendor, self.brand) {
+            (Some(vendor), Some(brand)) => format!("{vendor}: {} ({brand})", self.what),
+            (Some(vendor), None) => format!("{vendor}: {}", self.what),
+            (None, _) => self.what.to_owned(),
         }
     }
 }

@@ -16,6 +16,8 @@
 //! spool     one file each durable, bounded
 //! uplink    Intake        gRPC to the pinned collector; deletes on receipt
 //! ```
+//!
+//! `lists` stands aside: names a person loads to look at their own captures with, and nothing else.
 
 pub mod durable;
 mod hash;
@@ -44,6 +46,8 @@ pub mod config;
 pub mod consent;
 pub mod sandbox;
 pub mod state;
+
+pub mod lists;
 
 pub mod run;
 

@@ -258,6 +258,13 @@ impl Observer {
         self.days.keys().copied()
     }
 
+    /// The devices that what was gathered of a day tells of.
+    #[must_use]
+    pub fn devices_on(&self, day: Day) -> BTreeSet<DeviceTag> {
+        let account = self.days.get(&day);
+        account.map_or_else(BTreeSet::new, |account| account.present().collect())
+    }
+
     /// Closes a day, while others go on: what it comes to, unless no allowed phone was present. What
     /// is still told of it, or of days before it, comes too late. `verdicts` as in
     /// [`Observer::finish`].

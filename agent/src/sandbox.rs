@@ -8,7 +8,8 @@
 //! 3. groups, then group, then user: whom root may become, the user may not;
 //! 4. every capability is dropped, those a service manager gave an ordinary user too;
 //! 5. no new privileges, no core file, nobody of the same user looks into memory;
-//! 6. Landlock: the two folders, what the resolver reads, one TCP port; nothing is executed;
+//! 6. Landlock: the two folders, what the resolver reads, the collector's TCP port and DNS's; nothing is
+//!    executed;
 //! 7. the list of system calls, last, since the steps above need others.
 //!
 //! Steps 1 to 5 hold on every kernel or are an error. Landlock and the list of calls are there or not,
@@ -44,7 +45,8 @@ pub struct Confinement {
     /// Files and folders that are read, besides those and what name resolution needs; one that does
     /// not exist is left out.
     pub reads: Vec<PathBuf>,
-    /// The collector's TCP port; without one, no TCP connection can be made.
+    /// The collector's TCP port, with which DNS over TCP comes, so that its name can be resolved;
+    /// without one, no TCP connection can be made.
     pub collector_port: Option<u16>,
 }
 

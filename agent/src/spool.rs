@@ -64,6 +64,8 @@ reasons! {
         Damaged = "spool_damaged",
         /// Its day got its date from a clock that has since proved wrong.
         Misdated = "spool_misdated",
+        /// Its day may tell of a device that the household has denied since.
+        Denied = "spool_denied",
     }
 }
 

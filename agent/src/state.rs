@@ -20,6 +20,7 @@
 //! | `sightings.json` | which devices were there on which of the last days |
 //! | `spool/` | sealed batches of `replay` on their way |
 //! | `spool.daemon/` | the daemon's, where the configuration wants them to outlast a reboot |
+//! | `spool.devices` | the local tags of the devices those tell of |
 //! | `daemon.json` | where the daemon keeps what changes often |
 //! | `run.lock` | held by the one daemon that runs |
 //! | `lock` | held by the one agent that may write |

@@ -141,10 +141,10 @@ fn read_owners(
     vendors: &Vendors,
 ) -> Result<Vec<Owner>, String> {
     let mut ids: HashSet<String> = vendors.vendors.iter().map(|v| v.id.clone()).collect();
-    let mut domains: HashSet<String> = vendors
+    let mut domains: Vec<String> = vendors
         .vendors
         .iter()
-        .flat_map(|v| v.domains.iter().cloned())
+        .flat_map(|v| v.domains().map(ToOwned::to_owned))
         .collect();
     let mut owners = Vec::new();
     for row in file {
@@ -156,12 +156,12 @@ fn read_owners(
             return Err(at.refuse(&row, "country is not two upper-case letters"));
         }
         for domain in &owner.domains {
-            if let Some(fault) = rows::domain_fault(domain) {
+            if let Some(fault) =
+                rows::domain_fault(domain).or_else(|| rows::claim_fault(domain, &domains))
+            {
                 return Err(at.refuse(&row, &format!("'{domain}': {fault}")));
             }
-            if !domains.insert(domain.clone()) {
-                return Err(at.refuse(&row, &format!("'{domain}' has two owners")));
-            }
+            domains.push(domain.clone());
         }
         owners.push(row.into_inner());
     }
@@ -190,13 +190,12 @@ fn endpoint_fault(
     }
     let vendor = vendors.vendors.iter().find(|v| v.id == endpoint.owner);
     let owner = owners.iter().find(|o| o.id == endpoint.owner);
-    let Some(domains) = vendor
-        .map(|v| &v.domains)
-        .or_else(|| owner.map(|o| &o.domains))
-    else {
-        return Some("the owner is neither a vendor nor an owner of this file");
+    let lies_inside = match (vendor, owner) {
+        (Some(vendor), _) => rows::lies_inside(host, vendor.domains()),
+        (None, Some(owner)) => rows::lies_inside(host, owner.domains.iter().map(String::as_str)),
+        (None, None) => return Some("the owner is neither a vendor nor an owner of this file"),
     };
-    if !rows::lies_inside(host, domains) {
+    if !lies_inside {
         return Some("the pattern lies outside its owner's domains");
     }
     if !CLASSES.iter().any(|(word, _)| *word == endpoint.class) {
@@ -237,6 +236,11 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
             .or_else(|| owner.map(|o| (&o.name, &o.country)))
             .expect("`read` found the owner");
         let number = vendor.map(|v| v.number);
+        let host = e.pattern.trim_start_matches("*.");
+        let region = vendor.and_then(|v| v.region_of(host)).map_or_else(
+            || "None".to_owned(),
+            |country| format!("Some(*b{country:?})"),
+        );
         let class = CLASSES
             .iter()
             .find(|(word, _)| *word == e.class)
@@ -244,7 +248,7 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
             .1;
         writeln!(
             out,
-            "EndpointFacts {{ id: {}, pattern: {:?}, owner_vendor: {number:?}, owner_name: {name:?}, owner_country: *b{country:?}, class: Class::{class}, edge: {:?} }},",
+            "EndpointFacts {{ id: {}, pattern: {:?}, owner_vendor: {number:?}, owner_name: {name:?}, owner_country: *b{country:?}, class: Class::{class}, edge: {:?}, region: {region} }},",
             e.id, e.pattern, e.edge
         )
         .expect("a String takes everything");

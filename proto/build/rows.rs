@@ -70,10 +70,34 @@ pub(crate) fn domain_fault(domain: &str) -> Option<&'static str> {
         .then_some("this is not a registrable domain")
 }
 
+/// What is wrong with claiming a domain when others are taken, if anything.
+pub(crate) fn claim_fault(domain: &str, taken: &[String]) -> Option<&'static str> {
+    taken.iter().find_map(|other| {
+        let other = other.as_str();
+        if other == domain {
+            Some("this domain has two owners")
+        } else if lies_inside(domain, [other].into_iter()) {
+            Some("this domain lies below another one's")
+        } else if lies_inside(other, [domain].into_iter()) {
+            Some("another one's domain lies below this")
+        } else {
+            None
+        }
+    })
+}
+
 /// Whether `host` is one of `domains` or lies below one.
-pub(crate) fn lies_inside(host: &str, domains: &[String]) -> bool {
-    domains.iter().any(|domain| {
-        host.strip_suffix(domain.as_str())
-            .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+pub(crate) fn lies_inside<'d>(host: &str, domains: impl Iterator<Item = &'d str>) -> bool {
+    front(host, domains).is_some()
+}
+
+/// What stands in front of the one of `domains` that `host` is or lies below: `sa.api.intl.`.
+pub(crate) fn front<'h, 'd>(
+    host: &'h str,
+    mut domains: impl Iterator<Item = &'d str>,
+) -> Option<&'h str> {
+    domains.find_map(|domain| {
+        host.strip_suffix(domain)
+            .filter(|front| front.is_empty() || front.ends_with('.'))
     })
 }

@@ -34,6 +34,7 @@ struct EndpointFacts {
     owner_country: [u8; 2],
     class: Class,
     edge: Option<&'static str>,
+    region: Option<[u8; 2]>,
 }
 
 // ENDPOINT_LIST_VERSION; ENDPOINTS, sorted by id; HOSTS and DOMAINS, which lead from names to ids,
@@ -120,6 +121,16 @@ impl EndpointId {
     #[must_use]
     pub fn edge(self) -> Option<&'static str> {
         self.facts().edge
+    }
+
+    /// The country that its owner's own region token names, `intl` or `drru`: where the owner says
+    /// the server is. None without such a token in the pattern, or if tokens disagree. An opinion, and
+    /// wrong when a service moves and keeps its name.
+    #[must_use]
+    pub fn region(self) -> Option<Country> {
+        self.facts()
+            .region
+            .map(|code| Country::new(code).expect("the build checked the code"))
     }
 
     fn facts(self) -> &'static EndpointFacts {
@@ -214,6 +225,39 @@ mod tests {
         }
         assert_eq!(EndpointId::from_number(0), None);
         assert_eq!(EndpointId::from_number(65_535), None);
+    }
+
+    #[test]
+    fn names_say_where_their_owners_put_them() {
+        for (name, country) in [
+            ("sa.api.intl.miui.com", Some("SG")),
+            ("mcc.intl.inf.miui.com", Some("SG")),
+            ("data.mistat.rus.xiaomi.com", Some("RU")),
+            ("anything.india.miui.com", Some("IN")),
+            ("datacollector-drru.dt.hicloud.com", Some("RU")),
+            ("metrics1-drcn.dt.dbankcloud.cn", Some("CN")),
+            ("metrics-drru.dt.hihonorcloud.com", Some("RU")),
+            ("asia-stsdk.vivoglobal.com", Some("SG")),
+            ("in-vcode-api.vivoglobal.com", Some("IN")),
+            ("obus-dc-us.heytapmobile.com", Some("US")),
+            ("dragate-in-dc.heytapmobile.com", Some("IN")),
+            // Many countries, or nobody knows which.
+            ("tracking.eu.miui.com", None),
+            ("eu-stsdk.vivoglobal.com", None),
+            ("metrics-dra.dt.hicloud.com", None),
+            // No token, though the domain itself ends in a country's letters.
+            ("tracking.miui.com", None),
+            ("grs.dbankcloud.cn", None),
+            ("grs.platform.dbankcloud.ru", None),
+            ("wifi.vivo.com.cn", None),
+            // A token of somebody else's.
+            ("in.appcenter.ms", None),
+            ("xp.apple.com", None),
+        ] {
+            let endpoint = EndpointId::of_name(name).expect(name);
+            let said = endpoint.region();
+            assert_eq!(said.as_ref().map(Country::as_str), country, "{name}");
+        }
     }
 
     #[test]

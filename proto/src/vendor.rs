@@ -22,6 +22,8 @@ struct VendorFacts {
     core: &'static [&'static str],
     check: &'static [&'static str],
     weak: &'static [&'static str],
+    not_phones: &'static [&'static str],
+    brand_rows: &'static [(&'static str, &'static str)],
 }
 
 /// An operating system, told by the options its DHCP client asks for.
@@ -33,7 +35,8 @@ pub struct System {
     wanted: &'static [&'static [u8]],
 }
 
-// VENDORS, whose row i holds the vendor with number i + 1; SYSTEMS; NOT_PHONE_NAMES.
+// VENDORS, whose row i holds the vendor with number i + 1; SYSTEMS; NOT_PHONE_NAMES;
+// STRANGE_PREFIXES; PREFIX_BRANDS and PREFIX_OWNERS_MAX.
 include!(concat!(env!("OUT_DIR"), "/vendors.rs"));
 
 impl Vendor {
@@ -130,6 +133,35 @@ impl Vendor {
         self.facts().weak
     }
 
+    /// Domains that its televisions and appliances ask for and its phones do not: each stands for itself
+    /// and everything below it.
+    #[must_use]
+    pub fn not_phone_domains(self) -> &'static [&'static str] {
+        self.facts().not_phones
+    }
+
+    /// The brand that a row of this vendor's (a pattern or domain of the functions above) tells of, if
+    /// it tells it from the vendor's others.
+    #[must_use]
+    pub fn brand_of(self, row: &str) -> Option<&'static str> {
+        let rows = self.facts().brand_rows;
+        rows.iter()
+            .find(|(known, _)| *known == row)
+            .map(|(_, brand)| *brand)
+    }
+
+    /// The owner of MAC prefixes that has this number in a table of prefixes: vendors by their own
+    /// numbers, and from the other end brands of vendors that have prefixes of their own.
+    #[must_use]
+    pub fn of_prefix_owner(number: u8) -> Option<(Self, Option<&'static str>)> {
+        if let Some(vendor) = Self::from_number(u32::from(number)) {
+            return Some((vendor, None));
+        }
+        let at = PREFIX_OWNERS_MAX.checked_sub(usize::from(number))?;
+        let (vendor, brand) = PREFIX_BRANDS.get(at)?;
+        Some((Self(*vendor), Some(brand)))
+    }
+
     /// Whether its phones run a system that only it ships.
     #[must_use]
     pub fn has_own_system(self) -> bool {
@@ -146,6 +178,12 @@ impl Vendor {
 #[must_use]
 pub fn not_phone_names() -> &'static [&'static str] {
     NOT_PHONE_NAMES
+}
+
+/// MAC prefixes that devices of any make show, whoever the registry says owns them.
+#[must_use]
+pub fn strange_prefixes() -> &'static [[u8; 3]] {
+    STRANGE_PREFIXES
 }
 
 impl System {
@@ -206,5 +244,38 @@ mod tests {
             ids.join(" "),
             "samsung huawei honor apple xiaomi vivo oppo google motorola hmd sony zte transsion asus lg"
         );
+    }
+
+    #[test]
+    fn brands_of_one_vendor_are_told_apart_where_a_row_tells_them() {
+        let oppo = Vendor::from_id("oppo").expect("listed");
+        for (row, brand) in [
+            ("rmx####*", Some("realme")),
+            ("realme.com", Some("realme")),
+            ("oneplus*", Some("OnePlus")),
+            ("h2os.com", Some("OnePlus")),
+            // OnePlus's newer phones carry such names too.
+            ("cph####*", None),
+            ("allawnos.com", None),
+        ] {
+            assert_eq!(oppo.brand_of(row), brand, "{row}");
+        }
+    }
+
+    #[test]
+    fn prefixes_lead_to_vendors_and_some_to_brands() {
+        for vendor in Vendor::all() {
+            let number = u8::try_from(vendor.number()).expect("below 64");
+            assert_eq!(Vendor::of_prefix_owner(number), Some((vendor, None)));
+        }
+        let brands: Vec<_> = (0..=u8::MAX)
+            .rev()
+            .filter_map(Vendor::of_prefix_owner)
+            .filter_map(|(vendor, brand)| Some((vendor.id(), brand?)))
+            .collect();
+        assert!(brands.contains(&("oppo", "realme")), "{brands:?}");
+        assert!(brands.contains(&("oppo", "OnePlus")), "{brands:?}");
+        assert_eq!(Vendor::of_prefix_owner(0), None);
+        assert_eq!(Vendor::of_prefix_owner(40), None);
     }
 }

@@ -5,6 +5,8 @@
     reason = "the build's own modules, of which a test calls the readers only"
 )]
 
+#[path = "../build/claims.rs"]
+mod claims;
 #[path = "../build/endpoints.rs"]
 mod endpoints;
 #[path = "../build/rows.rs"]
@@ -178,6 +180,11 @@ fn owners_are_checked_like_vendors() {
             r#"{ id = "meta", name = "M", country = "US", domains = ["miui.com"] }"#,
             "two owners",
         ),
+        // Below a suffix of the list's private part a name can be somebody's; not below Google's own.
+        (
+            r#"{ id = "meta", name = "M", country = "US", domains = ["play.googleapis.com"] }"#,
+            "lies below another one's",
+        ),
     ] {
         let text = format!("version = 1\nowner = [\n{owner}\n]\nedge = []\nendpoint = []\n");
         let refusal = endpoints::read(&text, &vendors).err().expect(owner);
@@ -189,47 +196,192 @@ fn owners_are_checked_like_vendors() {
     }
 }
 
-/// One vendor, whole; a test replaces a line of it.
+/// Two vendors, whole; a test replaces a word.
 const VENDOR: &str = r#"not_phone_names = ["*tablet*"]
-system = []
+strange_prefixes = ["00:1a:11"]
+[[system]]
+id = "acme"
+vendor = "acme"
+wanted = ["1,3,6"]
 [[vendor]]
 number = 1
 id = "acme"
 name = "Acme"
-brands = []
+brands = ["Zip"]
 country = "US"
-domains = ["acme.com"]
-prefix_owners = [{ organisation = "acme phones*", kind = "phones" }]
+domains = ["acme.com", "acme.blogspot.com"]
+prefix_owners = [{ organisation = "acme phones*", kind = "phones", brand = "Zip" }]
 host_names = ["acme #*"]
 core = ["push.acme.com"]
+not_phones = ["acme.tv"]
+brand_rows = { Zip = ["acme #*"] }
+[[vendor]]
+number = 2
+id = "best"
+name = "Best"
+brands = []
+country = "DE"
+domains = ["best.example"]
+prefix_owners = []
+host_names = ["best *"]
 "#;
 
 #[test]
 fn bad_vendor_rows_are_refused_with_their_line() {
-    assert!(vendors::read(VENDOR).is_ok());
-    for (good, bad, why) in [
-        ("number = 1", "number = 2", "without a gap"),
-        ("\"acme\"", "\"Acme\"", "is not one"),
-        ("country = \"US\"", "country = \"us\"", "country"),
-        ("[\"acme.com\"]", "[\"com\"]", "'com'"),
-        ("[\"acme.com\"]", "[\"www.acme.com\"]", "registrable"),
+    assert_eq!(vendors::read(VENDOR).err(), None);
+    for (line, good, bad, why) in [
+        (1, "*tablet*", "*", "not a pattern"),
+        (2, "00:1a:11", "00:1a", "not a prefix"),
+        (2, "00:1a:11", "0:01a:11", "not a prefix"),
         (
-            "[\"acme.com\"]",
-            "[\"acme.com\", \"acme.com\"]",
+            5,
+            "vendor = \"acme\"",
+            "vendor = \"none\"",
+            "not one of this file",
+        ),
+        (6, "1,3,6", "1,3,600", "not a list of options"),
+        (6, "\"1,3,6\"", "\"1,3,6\", \"1,3,6\"", "stands twice"),
+        (7, "number = 1", "number = 2", "without a gap"),
+        (
+            7,
+            "id = \"acme\"\nname",
+            "id = \"Acme\"\nname",
+            "is not one",
+        ),
+        (7, "country = \"US\"", "country = \"us\"", "country"),
+        (
+            7,
+            "country = \"US\"",
+            "country = \"US\"\nshipments_2020q1_percent = 101.0",
+            "a share",
+        ),
+        (13, "\"acme.com\"", "\"com\"", "'com'"),
+        (13, "\"acme.com\"", "\"www.acme.com\"", "registrable"),
+        (
+            13,
+            "\"acme.com\"",
+            "\"acme.com\", \"acme.com\"",
             "two owners",
         ),
-        ("push.acme.com", "push.acme.net", "outside"),
-        ("\"phones\"", "\"routers\"", "none of phones"),
-        ("\"acme #*\"", "\"*\"", "not a pattern"),
-        ("\"acme #*\"", "\"Acme*\"", "not a pattern"),
-        ("\"acme #*\"", "\"acme*\", \"acme*\"", "stands twice"),
+        (
+            13,
+            "acme.blogspot.com",
+            "blogspot.com\", \"acme.blogspot.com",
+            "lies below another",
+        ),
+        (
+            13,
+            "acme.blogspot.com",
+            "acme.blogspot.com\", \"blogspot.com",
+            "lies below this",
+        ),
+        (14, "\"phones\"", "\"routers\"", "none of phones"),
+        (14, "\"Zip\" }]", "\"Zap\" }]", "no brand"),
+        (15, "[\"acme #*\"]\ncore", "[\"*\"]\ncore", "not a pattern"),
+        (
+            15,
+            "[\"acme #*\"]\ncore",
+            "[\"Acme*\"]\ncore",
+            "not a pattern",
+        ),
+        (
+            15,
+            "\"acme #*\"]\ncore",
+            "\"acme #*\", \"acme #*\"]\ncore",
+            "stands twice",
+        ),
+        (16, "push.acme.com", "push.acme.net", "outside"),
+        (16, "push.acme.com", "*.acme.com", "not a host name"),
+        (17, "acme.tv", "*.com", "not a host name"),
+        (17, "acme.tv", "com.cn", "public suffix"),
+        (
+            18,
+            "{ Zip = [\"acme #*\"]",
+            "{ Zap = [\"acme #*\"]",
+            "no brand",
+        ),
+        (18, "{ Zip = [\"acme #*\"]", "{ Zip = [\"acme\"]", "no row"),
+        (18, "{ Zip = [", "{ Zip = [\"acme #*\", ", "stands twice"),
+        (25, "best.example", "acme.com", "two owners"),
+        (27, "best *", "acme #*", "stands twice"),
     ] {
+        assert_eq!(VENDOR.matches(good).count(), 1, "{good}");
         let text = VENDOR.replace(good, bad);
         let refusal = vendors::read(&text).err().expect(bad);
+        let place = format!("data/vendors.toml, line {line}: ");
+        assert!(refusal.starts_with(&place), "{bad}: {refusal}");
+        assert!(refusal.contains(why), "{bad}: {refusal}");
+    }
+    // What TOML itself refuses keeps TOML's line.
+    let text = VENDOR.replace("host_names = [\"best", "hostnames = [\"best");
+    let refusal = vendors::read(&text).err().expect("an unknown key");
+    assert!(
+        refusal.contains("line 27") && refusal.contains("hostnames"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_region_token_stands_for_one_country() {
+    let read = |regions: &str| {
+        let text = VENDOR.replace(
+            "not_phones = [\"acme.tv\"]",
+            &format!("regions = {regions}"),
+        );
+        vendors::read(&text).map(|file| {
+            let acme = &file.vendors[0];
+            [
+                "a.sg.acme.com",
+                "x-ru1.acme.com",
+                "x-ru.sg.acme.com",
+                "x-sg.sg.acme.com",
+                "sg.com",
+                "acme.com",
+            ]
+            .map(|host| acme.region_of(host).map(ToOwned::to_owned))
+        })
+    };
+    let country = |code: &str| Some(code.to_owned());
+    assert_eq!(
+        read(r#"{ sg = "SG", ru1 = "RU", ru = "RU", com = "US" }"#),
+        // Where tokens disagree nothing is said, and the domain itself is no token.
+        Ok([
+            country("SG"),
+            country("RU"),
+            None,
+            country("SG"),
+            None,
+            None
+        ])
+    );
+    for (regions, why) in [
+        (r#"{ eu = "Europe" }"#, "one country's code"),
+        (r#"{ dra = "SG/CN" }"#, "one country's code"),
+        (r#"{ ru = "ru" }"#, "one country's code"),
+        (r#"{ RU = "RU" }"#, "lower-case"),
+        (r#"{ ap-southeast = "SG" }"#, "lower-case"),
+        (r#"{ "" = "SG" }"#, "lower-case"),
+    ] {
+        let refusal = read(regions).expect_err(regions);
         assert!(
-            refusal.starts_with("data/vendors.toml, line 3: "),
+            refusal.starts_with("data/vendors.toml, line 17: "),
             "{refusal}"
         );
-        assert!(refusal.contains(why), "{bad}: {refusal}");
+        assert!(refusal.contains(why), "{regions}: {refusal}");
+    }
+}
+
+/// No list is loaded after the build before there is a key that may sign one.
+#[test]
+fn release_keys_are_keys() {
+    let text = include_str!("../data/release-keys.toml");
+    let file: toml::Table = toml::from_str(text).expect("the keys are TOML");
+    let keys = file["keys"].as_array().expect("a list");
+    for key in keys {
+        let key = key.as_str().expect("a key is a text");
+        assert!(
+            key.len() == 64 && key.bytes().all(|digit| digit.is_ascii_hexdigit()),
+            "{key}"
+        );
     }
 }

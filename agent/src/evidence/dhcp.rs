@@ -31,11 +31,10 @@ fn class_clue(class: &[u8]) -> Option<Clue> {
     for vendor in Vendor::all() {
         if let Some(what) = pattern::first_fit(vendor.vendor_class_patterns(), class) {
             return Some(Clue {
-                what,
                 nats: weight::DECISIVE,
                 decisive: true,
                 phone_nats: weight::PHONE_SURE,
-                ..Clue::toward(vendor, Family::DhcpClass)
+                ..Clue::of_row(vendor, Family::DhcpClass, what)
             });
         }
     }

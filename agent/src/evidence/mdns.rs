@@ -38,18 +38,26 @@ pub(super) fn clues(message: &Message, mut learn: impl FnMut(Clue)) {
 }
 
 /// How models begin in TXT records, and what they are.
-const MODELS: [(&str, &str, &str, f64); 6] = [
+const MODELS: [(&str, &str, &str, f64); 8] = [
     ("iPhone", "apple", "model iPhone", weight::PHONE_SURE),
     ("iPad", "apple", "model iPad", weight::PHONE_NEVER),
     ("iPod", "apple", "model iPod", weight::PHONE_NEVER),
     ("Mac", "apple", "model Mac", weight::PHONE_NEVER),
     ("iMac", "apple", "model iMac", weight::PHONE_NEVER),
     ("AppleTV", "apple", "model AppleTV", weight::PHONE_NEVER),
+    ("Watch", "apple", "model Watch", weight::PHONE_NEVER),
+    (
+        "AudioAccessory",
+        "apple",
+        "model HomePod",
+        weight::PHONE_NEVER,
+    ),
 ];
 
 /// Services only one vendor's devices offer.
-const SERVICES: [(&str, &str, f64); 2] = [
+const SERVICES: [(&str, &str, f64); 3] = [
     ("_apple-mobdev2._tcp", "apple", weight::PHONE_LIKELY),
+    ("_companion-link._tcp", "apple", 0.0),
     ("_rdlink._tcp", "apple", 0.0),
 ];
 

@@ -7,7 +7,9 @@
 //!
 //! The best clue of a family counts, because clues of one family repeat each other; families are
 //! added, tempered, because naive Bayes is over-confident. Whoever a clue rules out has p = 0. Being a
-//! phone is decided apart, by its own sum, so that a television's MAC prefix cannot make it one.
+//! phone is decided apart, by its own sum, so that a television's MAC prefix cannot make it one. The
+//! prior is the world's, not the home's country's, which the agent does not know; no clue is negative
+//! but by ruling out; weights are set by hand until there are labelled captures to fit them to.
 //!
 //! A vendor is *stated* only
 //! - when the device's holder declared it ([`Basis::Declared`]); else
@@ -15,6 +17,8 @@
 //!   it ([`Basis::Inferred`]), both without any evidence from the servers contacted: these neither add
 //!   to nor take from it, so that what is counted never chooses who is counted; else
 //! - at the same line with that evidence ([`Basis::Circular`]), which carries it into no share.
+//!
+//! Whether a device is a phone is decided on the same clues as its vendor, for the same reason.
 
 use super::{Clue, Evidence, Family, weight};
 use phonehome_proto::census::Basis;
@@ -57,43 +61,28 @@ impl Verdict {
     #[must_use]
     pub fn of(evidence: &Evidence, declared: Option<Vendor>) -> Self {
         let with_all = Posterior::of(evidence.clues().iter());
-        let gold = Posterior::of(
-            evidence
-                .clues()
-                .iter()
-                .filter(|clue| !clue.family.is_circular()),
-        );
-        let (stated, p) = if let Some(vendor) = declared {
-            (
-                Some(Statement {
-                    vendor,
-                    basis: Basis::Declared,
-                }),
-                1.0,
-            )
+        let without_servers = evidence
+            .clues()
+            .iter()
+            .filter(|clue| !clue.family.is_circular());
+        let gold = Posterior::of(without_servers.clone());
+        let state = |vendor, basis| Some(Statement { vendor, basis });
+        let (stated, p, is_phone) = if let Some(vendor) = declared {
+            // Whoever declares a vendor declares a phone of that vendor.
+            (state(vendor, Basis::Declared), 1.0, Some(true))
         } else if let Some(statement) = gold.statement() {
-            (Some(statement), gold.p)
+            (Some(statement), gold.p, is_phone(without_servers.clone()))
         } else if let Some(Statement { vendor, .. }) = with_all.statement() {
-            (
-                Some(Statement {
-                    vendor,
-                    basis: Basis::Circular,
-                }),
-                with_all.p,
-            )
+            let stated = state(vendor, Basis::Circular);
+            (stated, with_all.p, is_phone(evidence.clues().iter()))
         } else {
-            (None, with_all.p)
+            (None, with_all.p, is_phone(evidence.clues().iter()))
         };
         Self {
             stated,
             guess: stated.map(|statement| statement.vendor).or(with_all.best),
             p,
-            // Whoever declares a vendor declares a phone of that vendor.
-            is_phone: if declared.is_some() {
-                Some(true)
-            } else {
-                is_phone(evidence.clues())
-            },
+            is_phone,
             evidence: by_family(evidence.clues()),
         }
     }
@@ -202,12 +191,12 @@ fn prior(vendor: Vendor) -> f64 {
 }
 
 /// Whether these clues make it a phone: each family's strongest, either way, added up.
-fn is_phone(clues: &[Clue]) -> Option<bool> {
+fn is_phone<'a>(clues: impl Iterator<Item = &'a Clue> + Clone) -> Option<bool> {
     let sum: f64 = Family::ALL
         .iter()
         .map(|family| {
             clues
-                .iter()
+                .clone()
                 .filter(|clue| clue.family == *family)
                 .map(|clue| clue.phone_nats)
                 .max_by(|a, b| a.abs().total_cmp(&b.abs()))

@@ -16,10 +16,9 @@ pub(super) fn host_name_clue(name: &[u8]) -> Option<Clue> {
     }
     let (vendor, what) = factory_name(name)?;
     Some(Clue {
-        what,
         nats: weight::FACTORY_NAME,
         phone_nats: weight::PHONE_SURE,
-        ..Clue::toward(vendor, Family::DhcpName)
+        ..Clue::of_row(vendor, Family::DhcpName, what)
     })
 }
 
@@ -33,24 +32,32 @@ pub(super) fn endpoint_clues(name: &str, mut learn: impl FnMut(Clue)) {
                 .copied()
                 .find(|domain| pattern::lies_below(name, domain))
         };
-        // Checks come first: they lie inside core domains, and weigh less.
-        let found = below(vendor.check_hosts())
-            .map(|what| (what, weight::CHECK_HOST))
-            .or_else(|| below(vendor.core_domains()).map(|what| (what, weight::CORE_DOMAIN)))
-            .or_else(|| below(vendor.weak_domains()).map(|what| (what, weight::WEAK_DOMAIN)));
-        let Some((what, nats)) = found else { continue };
         // Televisions, tablets and computers of these two ask for the same domains.
-        let is_phones_own = nats > weight::WEAK_DOMAIN && !MAKERS_OF_MORE.contains(&vendor.id());
-        let phone_nats = if is_phones_own {
-            weight::PHONE_LIKELY
-        } else {
+        let phone = if MAKERS_OF_MORE.contains(&vendor.id()) {
             0.0
+        } else {
+            weight::PHONE_LIKELY
+        };
+        // In this order: each list may lie inside those after it.
+        let found = [
+            (
+                vendor.not_phone_domains(),
+                weight::WEAK_DOMAIN,
+                weight::PHONE_UNLIKELY,
+            ),
+            (vendor.check_hosts(), weight::CHECK_HOST, phone),
+            (vendor.core_domains(), weight::CORE_DOMAIN, phone),
+            (vendor.weak_domains(), weight::WEAK_DOMAIN, 0.0),
+        ]
+        .into_iter()
+        .find_map(|(domains, nats, phone_nats)| Some((below(domains)?, nats, phone_nats)));
+        let Some((what, nats, phone_nats)) = found else {
+            continue;
         };
         learn(Clue {
-            what,
             nats,
             phone_nats,
-            ..Clue::toward(vendor, Family::Endpoints)
+            ..Clue::of_row(vendor, Family::Endpoints, what)
         });
     }
 }
@@ -69,21 +76,23 @@ pub(super) fn user_agent_clues(agent: &[u8], mut learn: impl FnMut(Clue)) {
         let Some((vendor, what)) = factory_name(part.trim_ascii()) else {
             continue;
         };
+        let is_phones = pattern::first_fit(vendor::not_phone_names(), part).is_none();
         learn(Clue {
-            what,
             nats: weight::USER_AGENT,
-            phone_nats: weight::PHONE_LIKELY,
-            ..Clue::toward(vendor, Family::UserAgent)
+            phone_nats: if is_phones { weight::PHONE_LIKELY } else { 0.0 },
+            ..Clue::of_row(vendor, Family::UserAgent, what)
         });
     }
 }
 
 /// The value of the first User-Agent line of the request these bytes begin with.
 fn user_agent_line(payload: &[u8]) -> Option<&[u8]> {
-    const METHODS: [&[u8]; 3] = [b"GET ", b"POST ", b"HEAD "];
-    if !METHODS.iter().any(|method| payload.starts_with(method)) {
+    let ([b'G', b'E', b'T', b' ', ..]
+    | [b'P', b'O', b'S', b'T', b' ', ..]
+    | [b'H', b'E', b'A', b'D', b' ', ..]) = payload
+    else {
         return None;
-    }
+    };
     let head = &payload[..payload.len().min(HEAD_BYTES_MAX)];
     head.split(|byte| *byte == b'\n')
         .take_while(|line| !line.trim_ascii().is_empty())

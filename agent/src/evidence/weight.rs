@@ -53,5 +53,9 @@ pub const PHONE_SHARED_SYSTEM: f64 = 1.5;
 /// A program or a service of phones, mostly.
 pub const PHONE_LIKELY: f64 = 1.0;
 
+/// Seldom a phone: what mostly other devices carry or ask for. It takes a name and a system together
+/// to say otherwise.
+pub const PHONE_UNLIKELY: f64 = -2.5;
+
 /// Never a phone: a desktop system, a name or a model that says so.
 pub const PHONE_NEVER: f64 = -9.0;

@@ -69,6 +69,11 @@ pub(super) struct Sums {
 // === impl DayAccount ===
 
 impl DayAccount {
+    /// The devices it tells of: who contacted anybody was present.
+    pub(super) fn present(&self) -> impl Iterator<Item = DeviceTag> + '_ {
+        self.present.keys().copied()
+    }
+
     /// Notes that an allowed device was present.
     pub(super) fn note_present(&mut self, device: DeviceTag) {
         self.present.entry(device).or_default();

@@ -1,6 +1,7 @@
 //! The rules one by one, and against a naive reading of them.
 
 mod live;
+mod scope;
 
 use super::*;
 use crate::device::DeviceTag;

@@ -6,7 +6,8 @@ use super::table::Table;
 use super::{Environment, Exit, Failure, consent_in_force};
 use crate::consent::{self, Shut};
 use crate::device::DeviceTag;
-use crate::state::{Decision, DeviceName, TooManyDevices};
+use crate::spool::{Lost, Spool, SpoolLimits};
+use crate::state::{Claim, Decision, DeviceName, TooManyDevices};
 use phonehome_proto::id::to_hex;
 use phonehome_proto::vendor::Vendor;
 use std::io::Write;
@@ -136,7 +137,8 @@ pub fn device_allow(
     Ok(())
 }
 
-/// `device deny TAG`: the device is not observed.
+/// `device deny TAG`: the device is not observed, and what waits to be sent and may tell of it stays at
+/// home: what waits for `replay` goes here, what the daemon has goes by itself, before it sends anything.
 ///
 /// # Errors
 /// [`Failure`].
@@ -145,9 +147,37 @@ pub fn device_deny(
     tag: DeviceTag,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    decide(environment, tag, Decision::Denied)?;
-    writeln!(out, "device {tag} is denied")?;
+    let claim = environment.state.claim()?;
+    let was_allowed = matches!(
+        claim.state().devices()?.get(tag),
+        Some(Decision::Allowed { .. })
+    );
+    decide_with(&claim, tag, Decision::Denied)?;
+    if !was_allowed {
+        writeln!(out, "device {tag} is denied")?;
+        return Ok(());
+    }
+    let_go_spool(&claim)?;
+    writeln!(
+        out,
+        "device {tag} is denied; days that were not sent yet and may tell of it stay at home"
+    )?;
     Ok(())
+}
+
+/// Lets go what waits for `replay`: a sealed batch does not say which devices it tells of.
+fn let_go_spool(claim: &Claim) -> Result<(), Failure> {
+    let folder = claim.state().spool_folder();
+    if Spool::waiting_in(&folder)?.batches == 0 {
+        return Ok(());
+    }
+    let mut spool = Spool::open(&folder, SpoolLimits::default())?;
+    for slot in spool.slots() {
+        spool.let_go(slot, Lost::Denied)?;
+    }
+    let mut ledger = claim.state().ledger()?;
+    ledger.add_spool(&spool.take_lost());
+    Ok(claim.set_ledger(&ledger)?)
 }
 
 /// `send on`, `send off`.
@@ -175,7 +205,10 @@ fn decide(
     tag: DeviceTag,
     decision: Decision,
 ) -> Result<(), Failure> {
-    let claim = environment.state.claim()?;
+    decide_with(&environment.state.claim()?, tag, decision)
+}
+
+fn decide_with(claim: &Claim, tag: DeviceTag, decision: Decision) -> Result<(), Failure> {
     let mut list = claim.state().devices()?;
     list.set(tag, decision)
         .map_err(|full: TooManyDevices| Failure::new(Exit::Unavailable, full.to_string()))?;

@@ -5,6 +5,8 @@
 //! `--all`, only flows of phones to servers on the Internet are rows. Needs no consent and sends
 //! nothing: a capture file is the user's own.
 
+mod lists;
+
 use super::geo::Geo;
 use super::reading::{self, Lens};
 use super::table::Table;
@@ -15,6 +17,7 @@ use crate::device::DeviceTag;
 use crate::flow::Flow;
 use crate::packet::Skipped;
 use crate::tally::{Reason, Tally};
+use lists::Lists;
 use phonehome_proto::net::{Country, Scope};
 use phonehome_proto::vendor::Vendor;
 use serde::Serialize;
@@ -33,6 +36,8 @@ pub struct Inspect {
     pub format: Format,
     /// A country database for the `country` column.
     pub geo: Option<PathBuf>,
+    /// Lists of names, for the `lists` column, which is there only with them.
+    pub lists: Vec<PathBuf>,
 }
 
 /// How rows are written.
@@ -66,6 +71,8 @@ struct Row<'a> {
     vendor: Option<&'static str>,
     vendor_p: Option<f64>,
     country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lists: Option<Vec<&'a str>>,
 }
 
 /// A flow with what its file knew of its device in the end.
@@ -88,6 +95,7 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<(), Failure> {
     let geo = request.geo.as_deref().map(open_geo).transpose()?;
+    let lists = Lists::open(&request.lists, err)?;
     let keys = environment.state.keys(&mut *environment.chance)?;
     let list = environment.state.devices()?;
     let lens = Lens {
@@ -116,6 +124,7 @@ pub fn run(
             &captures[entry.file],
             entry,
             country(entry.flow.server.address),
+            lists.as_ref(),
         )
     });
     match request.format {
@@ -129,7 +138,7 @@ pub fn run(
                 out.write_all(&line)?;
             }
         }
-        Format::Table => table(rows).write(out)?,
+        Format::Table => table(rows, lists.is_some()).write(out)?,
     }
     Ok(out.flush()?)
 }
@@ -166,8 +175,14 @@ fn is_on_internet(address: IpAddr) -> bool {
 // === impl Row ===
 
 impl<'a> Row<'a> {
-    fn of(capture: &'a str, entry: &'a Entry, country: Option<Country>) -> Self {
+    fn of(
+        capture: &'a str,
+        entry: &'a Entry,
+        country: Option<Country>,
+        lists: Option<&'a Lists>,
+    ) -> Self {
         let Entry { flow, device, .. } = entry;
+        let name = flow.named.name.as_ref().map(|name| name.as_str());
         Self {
             capture,
             start: flow.start.to_string(),
@@ -176,7 +191,7 @@ impl<'a> Row<'a> {
             client_port: flow.client.port,
             server: flow.server.address,
             server_port: flow.server.port,
-            name: flow.named.name.as_ref().map(|name| name.as_str()),
+            name,
             name_source: flow.named.source.map(|source| source.as_str()),
             name_status: flow.named.status.as_str(),
             packets_up: flow.up.packets,
@@ -190,6 +205,7 @@ impl<'a> Row<'a> {
             vendor: device.and_then(|(_, vendor, _)| vendor).map(Vendor::id),
             vendor_p: device.map(|(.., p)| thousandths(p)),
             country: country.map(|country| country.to_string()),
+            lists: lists.map(|lists| lists.naming(name)),
         }
     }
 }
@@ -198,7 +214,8 @@ fn thousandths(number: f64) -> f64 {
     (number * 1_000.0).round() / 1_000.0
 }
 
-fn table<'a>(rows: impl Iterator<Item = Row<'a>>) -> Table<19> {
+/// A column that was not asked for is empty, and ends no line.
+fn table<'a>(rows: impl Iterator<Item = Row<'a>>, with_lists: bool) -> Table<20> {
     const NONE: &str = "-";
     let mut table = Table::new([
         "capture",
@@ -220,10 +237,16 @@ fn table<'a>(rows: impl Iterator<Item = Row<'a>>) -> Table<19> {
         "vendor",
         "vendor_p",
         "country",
+        if with_lists { "lists" } else { "" },
     ]);
     let number =
         |number: Option<f64>| number.map_or_else(|| NONE.to_owned(), |n| format!("{n:.3}"));
     for row in rows {
+        let lists = match row.lists.as_deref() {
+            None => String::new(),
+            Some([]) => NONE.to_owned(),
+            Some(lists) => lists.join(","),
+        };
         table.row([
             row.capture,
             &row.start,
@@ -244,6 +267,7 @@ fn table<'a>(rows: impl Iterator<Item = Row<'a>>) -> Table<19> {
             row.vendor.unwrap_or(NONE),
             &number(row.vendor_p),
             row.country.as_deref().unwrap_or(NONE),
+            &lists,
         ]);
     }
     table

@@ -217,9 +217,10 @@ pub(super) fn contact(flow: &Flow, tap_trust: VolumeTrust) -> Contact<'_> {
             bytes_down: flow.down.bytes,
             trust,
         },
+        // The kernel counts what it has merged.
         kernel: flow.kernel.map(|kernel| Account {
-            bytes_up: kernel.up.bytes,
-            bytes_down: kernel.down.bytes,
+            bytes_up: flow.on_wire(kernel.up).bytes,
+            bytes_down: flow.on_wire(kernel.down).bytes,
             trust: kernel.trust(),
         }),
         rtt: flow.rtt.map(|rtt| (rtt.nanos_min, rtt.samples)),

@@ -44,6 +44,9 @@ struct Status {
     losses: BTreeMap<String, u64>,
     /// What the daemon does; null when none runs.
     daemon: Option<Live>,
+    /// Whether the home has left, and its collector does not know yet.
+    #[serde(skip)]
+    is_leaving: bool,
 }
 
 /// Writes where this home stands. Changes nothing and waits for nobody.
@@ -73,6 +76,7 @@ pub fn status(
         last_accepted: ledger.last_accepted.map(|time| time.to_string()),
         losses: ledger.losses().clone(),
         daemon: daemon(state, places.as_ref())?,
+        is_leaving: state.withdrawal()?.is_some(),
     };
     match format {
         Format::Json => {
@@ -115,6 +119,13 @@ impl Status {
         writeln!(out, "collector      {}", or_none(&self.collector))?;
         writeln!(out, "enrolled       {}", yes(self.enrolled))?;
         writeln!(out, "consent        {}", yes(self.consent))?;
+        if self.is_leaving {
+            writeln!(
+                out,
+                "leaving        you have left, and the collector does not know yet: the daemon tells it \
+                 while it runs, or this does: phonehome-agent consent withdraw"
+            )?;
+        }
         writeln!(
             out,
             "sending        {}",

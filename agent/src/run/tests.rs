@@ -1,5 +1,6 @@
 pub(super) mod capture;
 pub(super) mod home;
+mod household;
 mod leaving;
 mod setup;
 

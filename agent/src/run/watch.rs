@@ -12,7 +12,8 @@
 //! 4. One thread captures and owns what it sees (`home`); this one seals and sends (`post`), looks at
 //!    the household's decisions, and tells `status` how things stand (`live`).
 //!
-//! A withdrawn consent ends the daemon, and nothing of it is left. A signal ends it too: the part of
+//! A withdrawn consent ends the daemon, and nothing of it is left; only while the collector does not
+//! know of the withdrawal does it stay, without any socket that hears, to tell it (`leaving`). A signal ends it too: the part of
 //! the day that was seen is kept in the run folder and told when the day is over.
 //!
 //! [`Given`]: crate::consent::Given
@@ -22,7 +23,9 @@ mod basis;
 mod capture;
 pub mod dating;
 mod ground;
+mod hearing;
 pub mod home;
+mod leaving;
 pub mod live;
 pub mod post;
 mod rounds;
@@ -32,7 +35,7 @@ pub mod unfinished;
 
 use super::preview::collector;
 use super::{Environment, Exit, Failure, consent_in_force};
-use crate::capture::clock::{KernelClock, Reading};
+use crate::capture::clock::{BootId, KernelClock, Reading};
 use crate::config::{Config, User};
 use crate::consent::{Given, Shut};
 use crate::observe::Rules;
@@ -50,6 +53,9 @@ use tokio::signal::unix::{SignalKind, signal};
 pub trait Clocks: Send + Sync {
     /// What they say now.
     fn read(&self) -> Reading;
+
+    /// Which start of the machine they count from; `None` where nobody can tell.
+    fn boot_id(&self) -> Option<BootId>;
 }
 
 /// Tells the daemon when to end.
@@ -121,6 +127,13 @@ pub async fn run(
     let was_cut_off =
         matches!(Live::read(&places.live()), Ok(Some(live)) if live.phase == Phase::Watching);
 
+    if environment.state.withdrawal()?.is_some() {
+        // A home that has left opens nothing that hears.
+        let enrolled = environment.state.enrolled()?;
+        let port = enrolled.map(|enrolled| enrolled.url.port());
+        ground::confine(&environment.state, &places, &user, port)?;
+        return leaving::go(environment, &places, stop).await.map(drop);
+    }
     let Some(consent) = wait_for_consent(environment, &places, stop, err).await? else {
         return Ok(());
     };
@@ -136,9 +149,12 @@ pub async fn run(
         return Ok(());
     };
     let clocks: Arc<dyn Clocks> = Arc::new(KernelClock);
-    let ended = rounds::go(environment, config, opened, (places, clocks), stop).await;
+    rounds::go(environment, config, opened, (places.clone(), clocks), stop).await?;
+    if consent_in_force(&environment.state)?.is_none() {
+        leaving::go(environment, &places, stop).await?;
+    }
     drop(running);
-    ended
+    Ok(())
 }
 
 /// Waits, with no socket to any network, until the household has agreed; `None` when told to stop before.
@@ -255,6 +271,10 @@ fn write_live(live: &Live, places: &DaemonPlaces) {
 impl Clocks for KernelClock {
     fn read(&self) -> Reading {
         Self::read()
+    }
+
+    fn boot_id(&self) -> Option<BootId> {
+        Self::boot_id()
     }
 }
 

@@ -7,7 +7,8 @@
 //! 4. Keys, decisions and accounts are deleted.
 //!
 //! Wherever it is interrupted, repeating the command goes on from there. Without a way to the
-//! collector the withdrawal waits, and this says so; it is the one thing that is kept.
+//! collector the withdrawal waits, and this says so; it is the one thing that is kept. A daemon that
+//! runs, or is started, tells it to the collector by itself, see `watch::leaving`.
 
 use super::{Environment, Exit, Failure};
 use crate::state::{Claim, Enrolled};
@@ -24,34 +25,48 @@ use std::io::Write;
 /// `consent withdraw [--collector URL]`.
 ///
 /// # Errors
-/// [`Failure`]; nothing is observed or sent any more all the same.
+/// [`Failure`]; within seconds nothing is observed or sent any more all the same.
 pub async fn withdraw(
     environment: &mut Environment,
     url: Option<CollectorUrl>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
     let claim = environment.state.claim()?;
+    withdraw_with(&claim, environment, url, out).await
+}
+
+/// The same, with the state folder claimed already.
+///
+/// # Errors
+/// As [`withdraw`].
+pub(super) async fn withdraw_with(
+    claim: &Claim,
+    environment: &mut Environment,
+    url: Option<CollectorUrl>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
     claim.revoke_consent()?;
     let Some(enrolled) = claim.state().enrolled()? else {
-        return alone(&claim, out);
+        return alone(claim, out);
     };
     writeln!(
         out,
         "the consent is withdrawn: within seconds nothing is observed and nothing is sent any more"
     )?;
-    let Some((home, withdrawal)) = signed(&claim, &enrolled, &mut *environment.chance)? else {
-        return alone(&claim, out);
+    let Some((home, withdrawal)) = signed(claim, &enrolled, &mut *environment.chance)? else {
+        return alone(claim, out);
     };
     // Kept, but interrupted before the rest was deleted.
-    if let Some(erased) = erased_before(&claim, (home, &withdrawal), &enrolled.collector)? {
+    if let Some(erased) = erased_before(claim, (home, &withdrawal), &enrolled.collector)? {
         claim.forget_home()?;
         return tell(erased.erasure(), out);
     }
     let url = url.unwrap_or_else(|| enrolled.url.clone());
     let waits = |error: UplinkError| {
         let sentence = format!(
-            "{error}; the collector does not know of the withdrawal yet: it is signed and waits here, \
-             so repeat the command when the collector can be reached"
+            "{error}; the collector does not know of the withdrawal yet: it is signed and waits here. \
+             The daemon goes on trying while it runs; without it, repeat the command when the collector \
+             can be reached"
         );
         Failure::new(Exit::Unavailable, sentence)
     };

@@ -8,7 +8,7 @@ use crate::capture::{CaptureCounts, CaptureError, Event};
 use crate::device::{DeviceId, DeviceTable, DeviceTag};
 use crate::flow::{Flow, FlowCounts, FlowLimits, FlowTable};
 use crate::name::NameSource;
-use crate::packet::{Packet, PacketCounts};
+use crate::packet::{self, Packet, PacketCounts};
 use crate::tally::{Tally, reasons};
 use phonehome_proto::vendor::Vendor;
 use std::path::Path;
@@ -85,10 +85,12 @@ pub fn read(
     let mut table = FlowTable::new(FlowLimits::FILE, seed);
     loop {
         match source.next() {
-            Event::Frame(frame) => {
-                if let Some(packet) = world.counts.packets.read(&frame) {
-                    learn(&mut world.devices, &packet);
-                    table.handle_packet(&packet, packet.time);
+            Event::Frame(ref frame) => {
+                let read = packet::read(frame);
+                world.counts.packets.count(&read);
+                if let Ok(packet) = &read {
+                    learn(&mut world.devices, packet);
+                    table.handle_packet(packet, packet.time);
                     world.take_ended(&mut table);
                 }
             }

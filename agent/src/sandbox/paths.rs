@@ -31,7 +31,10 @@ const RIGHTS: ABI = ABI::V6;
 const ETC: &str = "/etc";
 const RESOLVER: &str = "/etc/resolv.conf";
 
-/// Leaves the folders, what is read, and one port.
+/// DNS: an answer that is too long for a datagram is asked for again over TCP, at any resolver.
+const DNS: u16 = 53;
+
+/// Leaves the folders, what is read, and the collector's port with the one that its name is asked at.
 ///
 /// # Errors
 /// [`SandboxError::Landlock`] where the kernel has Landlock and refuses.
@@ -43,7 +46,9 @@ pub(super) fn restrict(confinement: &Confinement) -> Result<Landlock, SandboxErr
         .add_rules(path_beneath_rules(&confinement.folders, to_write()))?
         .add_rules(path_beneath_rules(&reads, to_read()))?;
     let ruleset = match confinement.collector_port {
-        Some(port) => ruleset.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?,
+        Some(port) => ruleset
+            .add_rule(NetPort::new(port, AccessNet::ConnectTcp))?
+            .add_rule(NetPort::new(DNS, AccessNet::ConnectTcp))?,
         None => ruleset,
     };
     enforce(ruleset)

@@ -43,6 +43,7 @@ pub(super) const DAEMON: &str = "daemon.json";
 const RUN_LOCK: &str = "run.lock";
 const SPOOL_ON_DISK: &str = "spool.daemon";
 const SPOOL: &str = "spool";
+const SPOOL_DEVICES: &str = "devices";
 const LIVE: &str = "live.json";
 const UNFINISHED_DAYS: &str = "days";
 const CLOCK_MARKER: &str = "clock-set";
@@ -85,6 +86,12 @@ impl DaemonPlaces {
         &self.spool
     }
 
+    /// Whom the batches in the spool tell of: it goes where they go.
+    #[must_use]
+    pub fn spool_devices(&self) -> PathBuf {
+        self.spool.with_extension(SPOOL_DEVICES)
+    }
+
     /// What `status` reads.
     #[must_use]
     pub fn live(&self) -> PathBuf {
@@ -122,8 +129,11 @@ impl DaemonPlaces {
                 durable::remove(&entry.map_err(disk)?.path()).map_err(disk)?;
             }
         }
-        let live = self.live();
-        durable::remove(&live).map_err(|source| StateError::Disk { path: live, source })
+        [self.spool_devices(), self.live()]
+            .into_iter()
+            .try_for_each(|path| {
+                durable::remove(&path).map_err(|source| StateError::Disk { path, source })
+            })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A home that leaves: what it said, what it was told, and that the rest is gone.
 //!
-//! The consent goes first: from then on nothing is observed and nothing is sent. Then what was waiting
-//! goes. What must be told to the collector stays in `withdrawal` until it was told; its answer is kept
+//! The consent goes first: from then on no batch is sealed and no upload begins, and a daemon that runs
+//! stops observing when it next looks, within seconds. Then what was waiting goes. What must be told to the collector stays in `withdrawal` until it was told; its answer is kept
 //! in `erasure`, for the household to show. Only then do the keys go, and `withdrawal` last: whatever
 //! is interrupted is taken up again by whoever finds that file.
 
@@ -50,8 +50,8 @@ impl State {
 }
 
 impl Claim {
-    /// Shuts every gate, and lets go what was waiting to be sent. Nothing is observed or sent after
-    /// this, whatever else fails.
+    /// Shuts every gate, and lets go what was waiting to be sent. Nothing is sealed after this, whatever
+    /// else fails; a daemon looks every few seconds, and observes and sends nothing once it has seen it.
     ///
     /// # Errors
     /// [`StateError`]; the consent goes first.

@@ -39,6 +39,7 @@ fn request(files: Vec<PathBuf>) -> Inspect {
         all: true,
         format: Format::Jsonl,
         geo: None,
+        lists: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::run::watch::live::{Live, Phase};
 use crate::spool::Lost;
+use crate::tally::Reason;
 use phonehome_proto::batch::Loss;
 use std::io::Write;
 
@@ -11,6 +12,9 @@ pub(super) fn write(live: &Live, out: &mut dyn Write) -> std::io::Result<()> {
         Phase::Starting => "starting".to_owned(),
         Phase::WaitingForConsent => "running, and waiting for the household's consent".to_owned(),
         Phase::WaitingForNetworks => "running, and waiting for a network".to_owned(),
+        Phase::Leaving => {
+            "running, watching nothing, and telling the collector that you have left".to_owned()
+        }
         Phase::Watching => match &live.watching_since {
             Some(since) => format!("watching since {since}"),
             None => "watching; nothing has a date yet".to_owned(),
@@ -44,6 +48,9 @@ fn watching(live: &Live, out: &mut dyn Write) -> std::io::Result<()> {
         live.networks.join(", ")
     };
     writeln!(out, "networks       {networks}")?;
+    for unheard in &live.unheard {
+        writeln!(out, "not heard      {unheard}")?;
+    }
     let clock = match live.clock.as_deref() {
         None => "not set: what is seen gets its date when it is, and nothing is sent before",
         Some("collector") => "not set; the collector's time is used",
@@ -89,12 +96,10 @@ pub(super) fn loss(word: &str) -> Option<&'static str> {
         Lost::Full => "batches that went because the spool was full and they were the oldest",
         Lost::Damaged => "batches whose file did not hold what was written into it",
         Lost::Misdated => "batches that went because the clock their day is from proved wrong",
+        Lost::Denied => "batches that stayed at home because a device in them was denied",
     };
-    if let Some(lost) = [Lost::Full, Lost::Damaged, Lost::Misdated]
-        .into_iter()
-        .find(|lost| lost.as_str() == word)
-    {
-        return Some(spool(lost));
+    if let Some(lost) = Lost::ALL.iter().find(|lost| lost.as_str() == word) {
+        return Some(spool(*lost));
     }
     let loss = Loss::ALL.into_iter().find(|loss| loss.as_str() == word);
     Some(match loss {
@@ -120,7 +125,6 @@ pub(super) fn loss(word: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::run::watch::live::LiveTrouble;
-    use crate::tally::Reason;
 
     fn said(live: &Live) -> String {
         let mut out = Vec::new();
@@ -158,12 +162,14 @@ mod tests {
                 since: Some("2026-11-22T00:00:00Z".to_owned()),
             }),
             missed: [("interface_gaps".to_owned(), 2)].into(),
+            unheard: vec!["br-guest: it is made of wood".to_owned()],
             ..Live::default()
         };
         let text = said(&watching);
         for part in [
             "wrong_key: somebody else answers (since 2026",
             "the interfaces are gone",
+            "not heard      br-guest: it is made of wood\n",
             "interface_gaps 2: times that an interface",
             "set, as the kernel says",
         ] {

@@ -6,7 +6,8 @@
 
 use super::dating::is_set;
 use super::ground::taps;
-use super::home::{Home, Told, Wish};
+use super::hearing::Hearing;
+use super::home::{Home, Sights, Told, Wish};
 use crate::capture::clock::{KernelClock, Reading};
 use crate::capture::conntrack::Conntrack;
 use crate::capture::live::{LiveSource, Waker};
@@ -39,7 +40,11 @@ const CHANNEL_MAX: usize = 64;
 
 impl Capture {
     /// Starts it. The proof is wanted before the first frame is looked at.
-    pub(super) fn start(confined: Confined, source: LiveSource, home: Home) -> io::Result<Self> {
+    pub(super) fn start(
+        confined: Confined,
+        (source, hearing): (LiveSource, Hearing),
+        home: Home,
+    ) -> io::Result<Self> {
         let (tell, told) = channel(CHANNEL_MAX);
         let (wishes, heed) = sync_channel(CHANNEL_MAX);
         let waker = source.waker();
@@ -48,7 +53,7 @@ impl Capture {
             .spawn(move || {
                 // Who cannot be narrowed ends, and the daemon sees that nobody tells it anything.
                 match sandbox::narrow_capture_thread(&confined) {
-                    Ok(()) => watch(source, home, &heed, &tell),
+                    Ok(()) => watch((source, hearing), home, &heed, &tell),
                     Err(error) => tracing::error!(%error, "the capture thread is not confined"),
                 }
             })?;
@@ -79,7 +84,12 @@ impl Capture {
     }
 }
 
-fn watch(mut source: LiveSource, mut home: Home, wishes: &Receiver<Wish>, tell: &Sender<Told>) {
+fn watch(
+    (mut source, mut hearing): (LiveSource, Hearing),
+    mut home: Home,
+    wishes: &Receiver<Wish>,
+    tell: &Sender<Told>,
+) {
     let mut unsaid = VecDeque::new();
     let mut looked: Option<Reading> = None;
     let mut said_nanos = 0;
@@ -100,14 +110,17 @@ fn watch(mut source: LiveSource, mut home: Home, wishes: &Receiver<Wish>, tell: 
         }
         home.handle(event, reading);
         if is_due {
-            // What cannot be heard was told of when it was first wanted.
+            // Why something cannot be heard is known since it was first wanted.
             source.listen_again();
         }
         while let Ok(wish) = wishes.try_recv() {
             if let Wish::Networks(networks) = &wish {
-                for unheard in source.retarget(&taps(networks)) {
+                let wanted = taps(networks);
+                let unheard = source.retarget(&wanted);
+                for unheard in &unheard {
                     tracing::warn!(%unheard, "an interface is not heard");
                 }
+                hearing.want(&wanted, &unheard);
             }
             home.heed(wish, reading);
         }
@@ -118,7 +131,10 @@ fn watch(mut source: LiveSource, mut home: Home, wishes: &Receiver<Wish>, tell: 
                 is_blind = true;
                 unsaid.push_back(Told::Blind);
             }
-            unsaid.push_back(Told::Sights(home.sights()));
+            unsaid.push_back(Told::Sights(Sights {
+                unheard: hearing.missing(source.heard()),
+                ..home.sights()
+            }));
         }
         if is_over {
             home.finish(reading);

@@ -6,17 +6,18 @@
 
 use super::live::{Live, Phase};
 use super::{Stop, pause, write_live};
+use crate::capture::clock::BOOT_ID;
 use crate::capture::conntrack::{Accounting, Conntrack, RECEIVE_BYTES};
 use crate::capture::filter::Mode;
 use crate::capture::lan::{Finder, LanError, Networks};
-use crate::capture::live::{LiveSource, Tap};
+use crate::capture::live::{LiveSource, Tap, Unheard};
 use crate::capture::netlink::{Asker, AskerError};
 use crate::capture::ring::RingError;
 use crate::config::{Config, SourceChoice};
 use crate::consent::Given;
 use crate::run::{Environment, Exit, Failure, consent_in_force};
 use crate::sandbox::{self, Confined, Confinement};
-use crate::state::DaemonPlaces;
+use crate::state::{DaemonPlaces, State};
 use phonehome_proto::batch::Source;
 use std::io;
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ pub(super) struct Opened {
     pub(super) kind: Source,
     pub(super) finder: Finder,
     pub(super) networks: Networks,
+    /// Interfaces that could not be heard, and why.
+    pub(super) unheard: Vec<Unheard>,
     /// What is amiss with all of it, in sentences.
     pub(super) notes: Vec<String>,
     /// The collector's port that can be reached.
@@ -85,34 +88,37 @@ pub(super) async fn open(
         return withdrawn(places);
     }
     let (source, unheard) = LiveSource::open(&taps(&networks), mode, connections)?;
-    notes.extend(
-        unheard
-            .iter()
-            .map(|unheard| format!("not heard: {unheard}")),
-    );
-
     let enrolled = environment.state.enrolled()?;
     let collector_port = enrolled.map(|enrolled| enrolled.url.port());
-    let confined = sandbox::enter(&Confinement {
-        user: user.to_owned(),
-        folders: vec![
-            environment.state.as_ref().to_owned(),
-            places.run_dir().to_owned(),
-        ],
-        reads: READS.map(PathBuf::from).to_vec(),
-        collector_port,
-    })?;
-    tracing::info!("confined: {}", confined.report());
+    let confined = confine(&environment.state, places, user, collector_port)?;
     Ok(Some(Opened {
         confined,
         source,
         kind,
         finder,
         networks,
+        unheard,
         notes,
         collector_port,
         was_cut_off,
     }))
+}
+
+/// Gives up everything but the two folders and a way to the collector.
+pub(super) fn confine(
+    state: &State,
+    places: &DaemonPlaces,
+    user: &str,
+    collector_port: Option<u16>,
+) -> Result<Confined, Failure> {
+    let confined = sandbox::enter(&Confinement {
+        user: user.to_owned(),
+        folders: vec![state.as_ref().to_owned(), places.run_dir().to_owned()],
+        reads: READS.map(PathBuf::from).to_vec(),
+        collector_port,
+    })?;
+    tracing::info!("confined: {}", confined.report());
+    Ok(confined)
 }
 
 /// Nothing is opened any more, and nothing is left.
@@ -180,8 +186,9 @@ fn connections(
     Ok(None)
 }
 
-/// Whether this machine forwards is looked at again with its networks.
-const READS: [&str; 1] = ["/proc/sys/net"];
+/// Whether this machine forwards is looked at again with its networks; and what is kept over a restart
+/// must know whether the machine was started anew.
+const READS: [&str; 2] = ["/proc/sys/net", BOOT_ID];
 
 impl From<AskerError> for Failure {
     fn from(error: AskerError) -> Self {

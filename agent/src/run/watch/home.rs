@@ -13,6 +13,7 @@ mod missed;
 
 use super::dating::{Dating, Stand, Turn, Word, day_of};
 use super::post::ClosedDay;
+use super::unfinished::Part;
 use crate::capture::clock::Reading;
 use crate::capture::lan::Networks;
 use crate::capture::{Event, Lost};
@@ -84,6 +85,8 @@ pub struct Sights {
     pub observed: u64,
     /// What was missed since the watch began.
     pub missed: BTreeMap<Loss, u64>,
+    /// The interfaces that are not heard, and why, in sentences. The source's to say.
+    pub unheard: Vec<String>,
 }
 
 /// The state.
@@ -250,6 +253,7 @@ impl Home {
             contacts: counts.contacts,
             observed: counts.observed,
             missed: self.missed.so_far(),
+            unheard: Vec::new(),
         }
     }
 
@@ -260,7 +264,7 @@ impl Home {
         self.take_ended();
         self.close_before(None);
         if self.today.is_none() {
-            self.give_up_undated(reading);
+            self.give_up_undated();
         }
     }
 
@@ -355,20 +359,19 @@ impl Home {
         let is_over = |day: &Day| end.is_none_or(|end| *day < end);
         let open: Vec<_> = self.observer.open_days().filter(is_over).collect();
         for day in open {
+            let offset_nanos = self.dated_before.remove(&day).unwrap_or(self.offset_nanos);
+            let devices = self.observer.devices_on(day);
             let summary = self.observer.close_day(day, self.source, &verdicts);
             self.told.push_back(Told::Day(ClosedDay {
-                summary,
+                part: summary.map(|summary| Part {
+                    summary,
+                    devices,
+                    offset_nanos: Some(offset_nanos),
+                }),
                 missed: std::mem::take(&mut missed),
-                offset_nanos: self.dated_before.remove(&day).unwrap_or(self.offset_nanos),
             }));
         }
-        if !missed.is_empty() {
-            self.told.push_back(Told::Day(ClosedDay {
-                summary: None,
-                missed,
-                offset_nanos: self.offset_nanos,
-            }));
-        }
+        self.tell_missed(missed);
         self.dated_before.retain(|day, _| !is_over(day));
         if let Some(end) = end {
             // Also where nothing was open: whoever is allowed later was not then.
@@ -378,18 +381,20 @@ impl Home {
     }
 
     /// The watch ends, and nobody ever set the clock: what was held for its date is lost.
-    fn give_up_undated(&mut self, reading: Reading) {
+    fn give_up_undated(&mut self) {
         let mut missed = self.missed.take_untold();
         let held = self.observer.counts().observed;
         if held > 0 {
             *missed.entry(Loss::UndatedFlows).or_default() += held;
         }
+        self.tell_missed(missed);
+    }
+
+    /// Tells of what was missed where no day is told of.
+    fn tell_missed(&mut self, missed: BTreeMap<Loss, u64>) {
         if !missed.is_empty() {
-            self.told.push_back(Told::Day(ClosedDay {
-                summary: None,
-                missed,
-                offset_nanos: self.dating.stand(reading).offset_nanos,
-            }));
+            let part = None;
+            self.told.push_back(Told::Day(ClosedDay { part, missed }));
         }
     }
 
@@ -424,7 +429,11 @@ impl Home {
             Source::ConntrackAndTap => VolumeTrust::LowerBound,
             Source::Tap | Source::File => VolumeTrust::Exact,
         };
-        while let Some(flow) = self.flows.poll_expired() {
+        while let Some(mut flow) = self.flows.poll_expired() {
+            if self.source == Source::Tap {
+                // Not every kernel says of frames that they are merged; of those that do nothing changes.
+                (flow.up, flow.down) = (flow.on_wire(flow.up), flow.on_wire(flow.down));
+            }
             let device = world::owner(&mut self.devices, &flow);
             let device = device.map(|id| self.devices.tag(id));
             // Why one is withheld is the observer's to count.

@@ -22,8 +22,10 @@ pub struct Live {
     pub watching_since: Option<String>,
     /// What connections are read from.
     pub source: Option<String>,
-    /// The interfaces it listens to.
+    /// The home's interfaces.
     pub networks: Vec<String>,
+    /// Those that it does not hear, and why, in sentences.
+    pub unheard: Vec<String>,
     /// Who vouches for the clock: `kernel`, `marker`, `collector`; absent while nobody does.
     pub clock: Option<String>,
     /// Devices seen in the last ten days, today, and those of the latter that are observed.
@@ -78,6 +80,8 @@ pub enum Phase {
     WaitingForNetworks,
     /// It watches.
     Watching,
+    /// It watches nothing any more, and tells the collector that the home has left.
+    Leaving,
 }
 
 /// Bytes of the largest such file.

@@ -7,27 +7,31 @@
 //!    goes on, all of it, and none that was over before.
 //! 2. Sealed = held by the collector + refused for good + lost by the spool + waiting. What the spool
 //!    lost is told with a later batch, and told anew if that batch is lost too.
-//! 3. Nothing is sent unless the collector's signed time agrees with ours. A batch whose day got its
+//! 3. Nothing is sealed or sent that tells of a device which the household has denied by then: it stays
+//!    at home, or is let go and counted ([`Lost::Denied`]), with what it tells of others.
+//! 4. Nothing is sent unless the collector's signed time agrees with ours. A batch whose day got its
 //!    date from a clock that has since proved wrong is let go and counted ([`Lost::Misdated`]).
-//! 4. The state folder is claimed for moments only, so that commands go on working, and written only
+//! 5. The state folder is claimed for moments only, so that commands go on working, and written only
 //!    when something was sealed or answered: about twice a day. Without consent it is not written.
 
+mod denied;
 mod parcel;
 mod send;
+mod whose;
 
 pub use send::Order;
 
 use super::dating::{Stand, day_of};
 use super::schedule::Schedule;
 use super::trouble::{Trouble, TroubleKind};
-use super::unfinished::Unfinished;
+use super::unfinished::{Part, Unfinished};
 use super::{Clocks, patient_claim};
-use crate::observe::DaySummary;
 use crate::run::{Environment, Exit, Failure, consent_in_force, gates, reading};
 use crate::spool::{Lost, Spool, SpoolLimits, Waiting};
 use crate::state::{Claim, DaemonPlaces, Gone, Ledger};
 use crate::tally::Tally;
 use crate::uplink::Submitted;
+use denied::allowed;
 use parcel::{Parcel, Parcels};
 use phonehome_proto::batch::Loss;
 use phonehome_proto::scale::Magnitude;
@@ -36,16 +40,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use whose::Whose;
 
 /// A day as the watch tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedDay {
     /// What may be said of it; nothing when no allowed phone was present.
-    pub summary: Option<DaySummary>,
+    pub part: Option<Part>,
     /// What was missed on it, exactly.
     pub missed: BTreeMap<Loss, u64>,
-    /// Home time less time since boot, by the clock that dated it.
-    pub offset_nanos: i64,
 }
 
 /// What became of days.
@@ -53,7 +56,8 @@ pub struct ClosedDay {
 pub struct PostCounts {
     /// Batches sealed.
     pub sealed: u64,
-    /// Parts of days that stay at home, because a gate was shut when they were over.
+    /// Parts of days that stay at home, because a gate was shut when they were over, or because they tell
+    /// of a device that is denied by now.
     pub kept_home: u64,
     /// The last day that became batches.
     pub last_sealed: Option<Day>,
@@ -67,9 +71,12 @@ pub struct Post {
     clocks: Arc<dyn Clocks>,
     spool: Spool,
     unfinished: Unfinished,
-    /// Days that are over and not sealed yet, each with home time less time since boot when it was
-    /// closed.
-    over: VecDeque<(DaySummary, i64)>,
+    /// Whom what waits in the spool tells of.
+    whose: Whose,
+    /// Days that are over and not sealed yet.
+    over: VecDeque<Part>,
+    /// Whether the household may have denied somebody whom something here tells of.
+    may_be_denied: bool,
     /// Since boot: when to try again what the state folder did not let us do.
     retry_at: Option<Duration>,
     schedule: Schedule,
@@ -113,14 +120,18 @@ impl Post {
         (clocks, stand): (Arc<dyn Clocks>, Stand),
     ) -> Result<Self, Failure> {
         let spool = Spool::open(places.spool(), limits)?;
-        let unfinished = Unfinished::take_up(&places.unfinished_days())
+        let unfinished = Unfinished::take_up(&places.unfinished_days(), clocks.boot_id())
             .map_err(|error| unusable(&places.unfinished_days(), &error))?;
+        let whose = Whose::take_up(places.spool_devices(), spool.waiting().batches == 0)
+            .map_err(|error| unusable(&places.spool_devices(), &error))?;
         let mut post = Self {
             places,
             clocks,
             spool,
             unfinished,
+            whose,
             over: VecDeque::new(),
+            may_be_denied: true,
             retry_at: None,
             schedule: Schedule::new(spread),
             parcels: Parcels::default(),
@@ -151,6 +162,7 @@ impl Post {
 
     /// The household decided something, or this is the beginning: what waits may be sent by now.
     pub fn look_again(&mut self, environment: &mut Environment) {
+        self.may_be_denied = true;
         if self.spool.waiting().batches > 0 {
             self.schedule
                 .found(self.since_boot(), &mut *environment.chance);
@@ -167,14 +179,14 @@ impl Post {
         for (loss, count) in closed.missed {
             *self.missed.entry(loss).or_default() += count;
         }
-        let Some(summary) = closed.summary else {
+        let Some(part) = closed.part else {
             return;
         };
-        let is_over = summary.day < self.today() && self.stand.voucher.is_some();
+        let is_over = part.summary.day < self.today() && self.stand.voucher.is_some();
         if is_over && self.over.len() < OVER_MAX {
-            self.over.push_back((summary, closed.offset_nanos));
+            self.over.push_back(part);
         } else {
-            self.keep_part(summary);
+            self.keep_part(part);
         }
     }
 
@@ -201,6 +213,7 @@ impl Post {
     fn has_to_turn_over(&self) -> bool {
         let is_any_over = || self.unfinished.is_any_over(self.today());
         !self.missed.is_empty()
+            || self.may_be_denied
             || !self.over.is_empty()
             || (self.stand.voucher.is_some() && is_any_over())
     }
@@ -213,17 +226,21 @@ impl Post {
         environment: &mut Environment,
     ) -> Result<(), Failure> {
         self.note_missed(claim)?;
-        while let Some((day, offset_nanos)) = self.over.pop_front() {
-            let kept = day.clone();
-            if let Err(failure) = self.seal(claim, environment, day, offset_nanos) {
-                self.over.push_front((kept, offset_nanos));
+        if self.may_be_denied {
+            self.let_go_denied(claim, environment)?;
+            self.may_be_denied = false;
+        }
+        while let Some(part) = self.over.pop_front() {
+            let kept = part.clone();
+            if let Err(failure) = self.seal(claim, environment, part) {
+                self.over.push_front(kept);
                 return Err(failure);
             }
         }
         if self.stand.voucher.is_none() {
             return Ok(());
         }
-        let (today, offset_nanos) = (self.today(), self.stand.offset_nanos);
+        let today = self.today();
         let mut sealed = Ok(());
         let mut is_any_taken = false;
         while sealed.is_ok()
@@ -231,7 +248,7 @@ impl Post {
         {
             is_any_taken = true;
             let kept = part.clone();
-            sealed = self.seal(claim, environment, part, offset_nanos);
+            sealed = self.seal(claim, environment, part);
             if sealed.is_err() {
                 self.keep_part(kept);
             }
@@ -246,8 +263,8 @@ impl Post {
     pub async fn close(mut self, environment: &mut Environment) {
         self.place();
         self.drop_unplaced(0);
-        while let Some((day, _)) = self.over.pop_front() {
-            self.keep_part(day);
+        while let Some(part) = self.over.pop_front() {
+            self.keep_part(part);
         }
         // Before anybody is waited for.
         self.keep_parts(environment);
@@ -256,9 +273,8 @@ impl Post {
 
     /// Writes down what must outlast a restart.
     fn keep_parts(&mut self, environment: &mut Environment) {
-        let folder = self.places.unfinished_days();
-        if let Err(error) = self.unfinished.keep(&folder, &mut *environment.chance) {
-            self.state_fails(&unusable(&folder, &error));
+        if let Err(error) = self.unfinished.keep(&mut *environment.chance) {
+            self.state_fails(&unusable(self.unfinished.folder(), &error));
         }
     }
 
@@ -322,8 +338,7 @@ impl Post {
         &mut self,
         claim: &Claim,
         environment: &mut Environment,
-        mut summary: DaySummary,
-        offset_nanos: i64,
+        part: Part,
     ) -> Result<(), Failure> {
         let enrolled = claim.state().enrolled()?;
         let (Ok(_), Some(enrolled)) = (gates(claim)?.pass(), enrolled) else {
@@ -331,8 +346,20 @@ impl Post {
             self.counts.kept_home += 1;
             return Ok(());
         };
+        if !part.devices.is_subset(&allowed(claim)?) {
+            tracing::info!("a day stays at home, because a device it tells of was denied");
+            self.counts.kept_home += 1;
+            return Ok(());
+        }
         let keys = claim.keys(&mut *environment.chance)?;
         let mut ledger = claim.state().ledger()?;
+        let devices = self.places.spool_devices();
+        let added = self.whose.add(&part.devices);
+        added.map_err(|error| unusable(&devices, &error))?;
+        let mut summary = part.summary;
+        // Dated before the machine was started anew, by a clock that nothing is left of: nobody can
+        // prove it wrong, and the one that vouches now is no worse.
+        let offset_nanos = part.offset_nanos.unwrap_or(self.stand.offset_nanos);
         let dropped = ledger.dropped_unreported();
         if dropped > 0 {
             let reported = Magnitude::of(dropped);
@@ -393,7 +420,7 @@ impl Post {
         }
     }
 
-    fn keep_part(&mut self, part: DaySummary) {
+    fn keep_part(&mut self, part: Part) {
         if !self.unfinished.add(part) {
             self.lost.add(Lost::Full, 1);
         }
@@ -409,6 +436,11 @@ impl Post {
         ledger.add_spool(&lost);
         self.untold += self.parcels.retain(&self.spool.slots());
         ledger.report_again(std::mem::take(&mut self.untold));
+        if self.is_empty()
+            && let Err(error) = self.whose.clear()
+        {
+            tracing::warn!(%error, "whom the spool told of cannot be forgotten");
+        }
     }
 
     fn state_fails(&mut self, failure: &Failure) {

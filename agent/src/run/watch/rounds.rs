@@ -5,7 +5,8 @@
 use super::basis::{Basis, Begun, Standing};
 use super::capture::Capture;
 use super::dating::{Stand, Word};
-use super::ground::{NETWORKS_EVERY, Opened};
+use super::ground::{NETWORKS_EVERY, Opened, taps};
+use super::hearing::Hearing;
 use super::home::{Home, Sights, Told, Wish};
 use super::live::{Live, LiveTrouble, Phase};
 use super::post::{Order, Post};
@@ -133,7 +134,14 @@ impl Rounds {
             protections: Some(opened.confined.report().to_string()),
             ..Live::default()
         };
-        let capture = Capture::start(opened.confined, opened.source, home).map_err(|error| {
+        let mut hearing = Hearing::default();
+        hearing.want(&taps(&opened.networks), &opened.unheard);
+        let sights = Sights {
+            unheard: hearing.missing(opened.source.heard()),
+            ..Sights::default()
+        };
+        let source = (opened.source, hearing);
+        let capture = Capture::start(opened.confined, source, home).map_err(|error| {
             let sentence = format!("the capture thread cannot be started: {error}");
             Failure::new(Exit::Unavailable, sentence)
         })?;
@@ -151,7 +159,7 @@ impl Rounds {
             learnt: None,
             look_at: Duration::ZERO,
             networks_at: Duration::ZERO,
-            sights: Sights::default(),
+            sights,
             seen: Vec::new(),
             stand: None,
             live,
@@ -352,6 +360,7 @@ impl Rounds {
                 .iter()
                 .map(|lan| lan.name.clone())
                 .collect(),
+            unheard: sights.unheard.clone(),
             clock: voucher.map(|voucher| voucher.as_str().to_owned()),
             devices: number(sights.devices),
             devices_today: number(sights.devices_today),

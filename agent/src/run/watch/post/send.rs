@@ -108,10 +108,11 @@ impl Post {
             let claim = patient_claim(environment).await?;
             let _ = Begun::settle(&claim, answer)?;
         }
-        // Between the question and here somebody may have shut a gate.
+        // Between the question and here somebody may have shut a gate, or denied a device.
         let (may_send, ours) = {
             let claim = patient_claim(environment).await?;
             let may_send = gates(&claim)?.pass()?;
+            self.let_go_denied(&claim, environment)?;
             claim.set_manifest(rules.sealed())?;
             (may_send, claim.keys(&mut *environment.chance)?.ours)
         };

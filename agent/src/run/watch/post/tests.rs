@@ -1,3 +1,4 @@
+mod denied;
 mod office;
 
 use super::*;
@@ -430,11 +431,8 @@ async fn of_a_home_that_has_left_nothing_comes_back() -> anyhow::Result<()> {
     let state = office.home.environment.state.clone();
     state.claim()?.forget_home()?;
     let before = listing(state.as_ref())?;
-    office.post.take(ClosedDay {
-        summary: Some(office::silent(day_of(NOW))),
-        missed: [(Loss::CounterGaps, 3)].into(),
-        offset_nanos: office.post.stand.offset_nanos,
-    });
+    let closed = office.closed(day_of(NOW), [(Loss::CounterGaps, 3)].into());
+    office.post.take(closed);
     office.pass(DAY);
     let environment = &mut office.home.environment;
     office.post.turn_over(environment).await;

@@ -1,7 +1,8 @@
 //! A home whose post is driven, its collector, and clocks moved by hand.
 
 use super::super::*;
-use crate::capture::clock::Reading;
+use crate::capture::clock::{BootId, Reading};
+use crate::observe::DaySummary;
 use crate::run::tests::home::{Home, yesterday};
 use crate::run::watch::dating::Voucher;
 use crate::run::watch::post::send::Order;
@@ -23,6 +24,10 @@ pub(super) struct Clock(pub(super) Mutex<Reading>);
 impl Clocks for Clock {
     fn read(&self) -> Reading {
         *self.0.lock().expect("unpoisoned")
+    }
+
+    fn boot_id(&self) -> Option<BootId> {
+        Some(BootId::new([1; 16]))
     }
 }
 
@@ -143,13 +148,22 @@ impl Office {
     }
 
     pub(super) async fn tell(&mut self, day: Day) {
-        let closed = ClosedDay {
-            summary: Some(silent(day)),
-            missed: BTreeMap::new(),
-            offset_nanos: self.post.stand.offset_nanos,
-        };
-        self.post.take(closed);
+        self.post.take(self.closed(day, BTreeMap::new()));
         self.post.turn_over(&mut self.home.environment).await;
+    }
+
+    /// A silent day of the phone, dated by the clock as it stands.
+    pub(super) fn closed(&self, day: Day, missed: BTreeMap<Loss, u64>) -> ClosedDay {
+        let list = self.home.environment.state.devices().expect("readable");
+        let part = Part {
+            summary: silent(day),
+            devices: list.allowed().map(|(tag, _)| tag).collect(),
+            offset_nanos: Some(self.post.stand.offset_nanos),
+        };
+        ClosedDay {
+            part: Some(part),
+            missed,
+        }
     }
 
     /// Sealed = held + refused + lost + waiting, at any time.
