@@ -1,4 +1,5 @@
-//! Projects the world's outlines once, so that nothing is projected while the program runs.
+//! Projects the world's outlines once, so that nothing is projected while the program runs, and
+//! measures how far its countries are apart (module [`distances`]).
 //!
 //! In: `data/borders.txt` and `data/countries.tsv`. Out: `borders.rs`, one `Shape` per code, sorted,
 //! its outline an SVG path in whole tenths of a pixel of the 960 px picture. A territory whose
@@ -10,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+#[path = "build/distances.rs"]
+mod distances;
 #[allow(
     unreachable_pub,
     dead_code,
@@ -36,6 +39,7 @@ struct Disc {
 fn main() {
     println!("cargo::rerun-if-changed=data/borders.txt");
     println!("cargo::rerun-if-changed=data/countries.tsv");
+    println!("cargo::rerun-if-changed=data/shores.txt");
     println!("cargo::rerun-if-changed=src/map/projection.rs");
 
     let outlines = read_outlines(&read("data/borders.txt"));
@@ -54,6 +58,13 @@ fn main() {
     }
     spread(&mut discs);
     write_out(&rows, &outlines, &discs);
+    let table = distances::table(&read("data/shores.txt"));
+    std::fs::write(out_file("distances.bin"), table).expect("OUT_DIR can be written");
+}
+
+fn out_file(name: &str) -> PathBuf {
+    let folder = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
+    PathBuf::from(folder).join(name)
 }
 
 fn read(path: &str) -> String {
@@ -278,6 +289,5 @@ fn write_out(
         graticule()
     )
     .expect("a String takes everything");
-    let folder = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    std::fs::write(PathBuf::from(folder).join("borders.rs"), out).expect("OUT_DIR can be written");
+    std::fs::write(out_file("borders.rs"), out).expect("OUT_DIR can be written");
 }

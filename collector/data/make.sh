@@ -33,9 +33,6 @@ python3 -B networks.py "$modules/@ip-location-db/asn/asn-ipv4.csv" \
     "$modules/@ip-location-db/asn/asn-ipv6.csv" "$asn_date" >"$work/networks.bin"
 pack "$work/networks.bin" networks.bin.zst
 
-# Least distances between countries.
-python3 -B distances.py "$modules/world-atlas/countries-50m.json" countries.tsv >"$work/distances.bin"
-pack "$work/distances.bin" distances.bin.zst
-
-# Outlines of countries.
+# Outlines of countries: every islet of them, to measure with, and what can be seen, to draw.
+python3 -B shores.py "$modules/world-atlas/countries-50m.json" countries.tsv >shores.txt
 python3 -B borders.py "$modules/world-atlas/countries-50m.json" countries.tsv >borders.txt

@@ -6,8 +6,8 @@
 //! in any order and grouping, to the same value. Nothing in them leads back to a home, but they are
 //! not for the public either: only the release is.
 //!
-//! A home is asked about vendor V when its census lists V, by a counted basis, on at least
-//! [`limits::PRESENT_DAYS_MIN`] days of the week. It did it when a phone of V contacted an endpoint
+//! A home is asked about vendor V when its census lists V, by a counted basis and with names for most of
+//! what was said, on at least [`limits::PRESENT_DAYS_MIN`] days of the week. It did it when a phone of V contacted an endpoint
 //! that V itself owns (core or telemetry) and that is placed in C. The endpoint table alone speaks of
 //! every listed endpoint, whoever owns it.
 //!
@@ -41,6 +41,9 @@ pub struct Counters {
 pub enum Question {
     /// Did they contact an endpoint of their vendor on a server there?
     Server(Column),
+    /// ... on a server there, as far as it answers homes of their country? The same as
+    /// [`Question::Server`] but for servers that answer from many places; told by home country only.
+    Here(Column),
     /// ... in a network whose operator is registered there?
     Network(Column),
     /// ... whose owner has its seat there?
@@ -58,6 +61,8 @@ pub struct Answers {
     pub high: Split,
     /// The worst place of any of these homes, each by its best.
     pub status: PlaceStatus,
+    /// The same of the homes settled in each country, as in [`Split::settled`].
+    pub settled_status: BTreeMap<Option<Country>, PlaceStatus>,
     /// Homes by what they sent there.
     pub bytes_up: BTreeMap<Magnitude, u32>,
 }
@@ -105,14 +110,15 @@ impl Counters {
             .iter()
             .filter(|(key, _)| counted(key.vendor))
         {
-            note(&mut did, &places.locate(key, contact));
+            note(&mut did, &places.locate(key, contact, home.whereabouts()));
         }
         for (key, did) in did {
             self.answers.entry(key).or_default().add(voter, &did);
         }
     }
 
-    /// One home's votes, for tests that need many homes and none of their batches.
+    /// One home's votes, for tests that need many homes and none of their batches. Servers are for the
+    /// homes of its country what they are for the world, unless the votes say otherwise.
     #[cfg(test)]
     pub(crate) fn vote(
         &mut self,
@@ -124,7 +130,12 @@ impl Counters {
         let voter = Voter { network, settled };
         self.homes.add(network);
         self.asked.entry(vendor).or_default().add(voter);
-        for &(question, best) in did {
+        let says_here = did.iter().any(|(q, _)| matches!(q, Question::Here(_)));
+        let here = did.iter().filter_map(|&(question, best)| match question {
+            Question::Server(column) if !says_here => Some((Question::Here(column), best)),
+            _ => None,
+        });
+        for (question, best) in did.iter().copied().chain(here) {
             let answers = self.answers.entry((vendor, question)).or_default();
             answers.add(voter, &Did { best, bytes_up: 0 });
         }
@@ -193,6 +204,7 @@ fn note(did: &mut BTreeMap<(Vendor, Question), Did>, located: &Located) {
             .for_each(|column| note(question(column), place.status()));
     };
     table(Question::Server, &located.server);
+    table(Question::Here, &located.here);
     table(Question::Network, &located.network);
     table(Question::Owner, &located.owner);
 }
@@ -227,6 +239,7 @@ impl Default for Answers {
             low: Split::default(),
             high: Split::default(),
             status: PlaceStatus::Confident,
+            settled_status: BTreeMap::new(),
             bytes_up: BTreeMap::new(),
         }
     }
@@ -239,6 +252,9 @@ impl Answers {
             self.low.add(voter);
         }
         self.status = self.status.max(did.best);
+        if let Some(country) = voter.settled {
+            self.worsen(country, did.best);
+        }
         *self
             .bytes_up
             .entry(Magnitude::of(did.bytes_up))
@@ -249,9 +265,17 @@ impl Answers {
         self.low.plus(&other.low);
         self.high.plus(&other.high);
         self.status = self.status.max(other.status);
+        for (&country, &status) in &other.settled_status {
+            self.worsen(country, status);
+        }
         for (&step, homes) in &other.bytes_up {
             *self.bytes_up.entry(step).or_default() += homes;
         }
+    }
+
+    fn worsen(&mut self, country: Option<Country>, status: PlaceStatus) {
+        let worst = self.settled_status.entry(country).or_insert(status);
+        *worst = status.max(*worst);
     }
 }
 

@@ -7,11 +7,12 @@
 
 use crate::geo::network::Origin;
 use phonehome_proto::batch::Batch;
-use phonehome_proto::census::Basis;
+use phonehome_proto::census::{Basis, UnnamedShare};
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::limits;
 use phonehome_proto::net::Prefix;
-use phonehome_proto::observation::{Destination, Rtt};
+use phonehome_proto::observation::{Destination, Rtt, RttSamples};
+use phonehome_proto::scale::{RTT_STEPS_MS, RttStep};
 use phonehome_proto::time::{Day, Week};
 use phonehome_proto::vendor::Vendor;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +21,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// of ten phones that contacts every listed endpoint in several prefixes stays below it.
 pub const CONTACTS_MAX: usize = 8_192;
 
+/// Prefixes whose round trips are kept of one home-week; of more, the highest are shed and counted. A
+/// home that lies cannot crowd out what others say about many more.
+pub const ROUND_TRIPS_MAX: usize = 512;
+
 /// One home's united week.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeWeek {
     whereabouts: Whereabouts,
     vendors: BTreeMap<Vendor, Presence>,
     contacts: BTreeMap<ContactKey, Contact>,
+    round_trips: BTreeMap<Prefix, RttStep>,
+    /// The longest round trip of all, by however many handshakes.
+    longest: Option<RttStep>,
     shed_contacts: u64,
+    shed_round_trips: u64,
 }
 
 /// Where the home stood in the week.
@@ -45,8 +54,9 @@ pub enum Whereabouts {
 pub struct Presence {
     /// How they are known: the strongest of the week.
     pub basis: Basis,
-    /// The days on which one was there that was known by a counted basis on that day. Other days
-    /// could not have proved a contact, so they must not be asked about one.
+    /// The days on which one was there that was known by a counted basis on that day, and most of what
+    /// it said had a name. Other days could not have proved a contact, so they must not be asked about
+    /// one.
     pub days: BTreeSet<Day>,
 }
 
@@ -66,8 +76,6 @@ pub struct ContactKey {
 pub struct Contact {
     /// Bytes sent, at least: the sum of the floors of what was reported.
     pub bytes_up: u64,
-    /// The shortest round trip, of those with the most samples.
-    pub rtt: Option<Rtt>,
 }
 
 impl HomeWeek {
@@ -85,7 +93,10 @@ impl HomeWeek {
             whereabouts: Whereabouts::Unknown,
             vendors: BTreeMap::new(),
             contacts: BTreeMap::new(),
+            round_trips: BTreeMap::new(),
+            longest: None,
             shed_contacts: 0,
+            shed_round_trips: 0,
         };
         let mut is_empty = true;
         for (batch, origin) in batches {
@@ -127,25 +138,38 @@ impl HomeWeek {
         self.shed_contacts
     }
 
-    /// The shortest round trip to each prefix.
-    pub fn round_trips(&self) -> impl Iterator<Item = (Prefix, Rtt)> {
-        self.contacts
-            .iter()
-            .filter_map(|(key, contact)| match key.destination {
-                Destination::Prefix(prefix) => Some((prefix, contact.rtt?)),
-                Destination::Edge => None,
-            })
+    /// The shortest round trip to each prefix, of those that are the least of five handshakes or more:
+    /// one per prefix, whichever phones and endpoints it served.
+    #[must_use]
+    pub const fn round_trips(&self) -> &BTreeMap<Prefix, RttStep> {
+        &self.round_trips
+    }
+
+    /// Whether something close by answers for everybody: no round trip, of however many handshakes,
+    /// is longer than the shortest step.
+    #[must_use]
+    pub fn is_answered_nearby(&self) -> bool {
+        let shortest = u32::from(RTT_STEPS_MS[0]);
+        self.longest.is_some_and(|step| step.ms() == shortest)
+    }
+
+    /// Round trips to prefixes beyond [`ROUND_TRIPS_MAX`].
+    #[must_use]
+    pub const fn shed_round_trips(&self) -> u64 {
+        self.shed_round_trips
     }
 
     fn unite(&mut self, batch: &Batch) {
         let day = batch.header().day;
-        for &(vendor, basis) in batch.census().rows.keys() {
+        for (&(vendor, basis), row) in &batch.census().rows {
             let presence = self.vendors.entry(vendor).or_insert_with(|| Presence {
                 basis,
                 days: BTreeSet::new(),
             });
             presence.basis = presence.basis.min(basis);
-            if basis.is_counted() {
+            // Phones that hide their names, behind a tunnel or encrypted hellos, contact whom they like
+            // unseen: asked, they would answer no.
+            if basis.is_counted() && row.unnamed != UnnamedShare::Above50 {
                 presence.days.insert(day);
             }
         }
@@ -166,12 +190,27 @@ impl HomeWeek {
             contact.bytes_up = contact
                 .bytes_up
                 .saturating_add(observation.bytes_up().floor());
-            contact.rtt = better(contact.rtt, observation.rtt());
             if self.contacts.len() > CONTACTS_MAX {
                 // The highest goes, not the latest, so that the order never shows.
                 self.contacts.pop_last();
                 self.shed_contacts += 1;
             }
+            if let (Destination::Prefix(prefix), Some(rtt)) = (key.destination, observation.rtt()) {
+                self.hear(prefix, rtt);
+            }
+        }
+    }
+
+    fn hear(&mut self, prefix: Prefix, rtt: Rtt) {
+        self.longest = self.longest.max(Some(rtt.min));
+        if rtt.samples != RttSamples::FiveOrMore {
+            return;
+        }
+        let least = self.round_trips.entry(prefix).or_insert(rtt.min);
+        *least = rtt.min.min(*least);
+        if self.round_trips.len() > ROUND_TRIPS_MAX {
+            self.round_trips.pop_last();
+            self.shed_round_trips += 1;
         }
     }
 }
@@ -197,15 +236,6 @@ impl Presence {
     #[must_use]
     pub fn is_counted(&self) -> bool {
         self.days.len() >= limits::PRESENT_DAYS_MIN as usize
-    }
-}
-
-/// The one with more samples, then the shorter: a minimum of many says more than one of few.
-fn better(a: Option<Rtt>, b: Option<Rtt>) -> Option<Rtt> {
-    match (a, b) {
-        (Some(a), Some(b)) if a.samples == b.samples => Some(if a.min <= b.min { a } else { b }),
-        (Some(a), Some(b)) => Some(if a.samples > b.samples { a } else { b }),
-        (one, other) => one.or(other),
     }
 }
 

@@ -8,13 +8,16 @@
 pub mod anycast;
 pub mod atlas;
 pub mod country;
+pub mod distances;
 pub mod exercise;
+pub mod in_use;
 pub mod light;
 pub mod lookup;
 pub mod network;
 pub mod owner;
 mod packed;
 mod range;
+pub mod region;
 
 use phonehome_proto::net::Country;
 use std::collections::BTreeSet;
@@ -37,7 +40,7 @@ pub enum PlaceStatus {
     Confident,
     /// One source only.
     Single,
-    /// Sources name several countries.
+    /// Sources name several countries, or one and the light many places.
     Disputed,
     /// Served from many places at once.
     Anycast,
@@ -139,6 +142,20 @@ impl Place {
             _ => PlaceStatus::Disputed,
         };
         Self { candidates, status }
+    }
+
+    /// One of these, as far as anybody can say: what is left of opinions on an address that answers
+    /// from many places. Tables know one of its places at most, so however many agree, it is no more
+    /// than possible that this one serves these homes. Without candidates it is anycast.
+    #[must_use]
+    pub fn one_of(candidates: BTreeSet<Country>) -> Self {
+        if candidates.is_empty() {
+            return Self::anycast();
+        }
+        Self {
+            candidates,
+            status: PlaceStatus::Disputed,
+        }
     }
 
     /// The countries it may stand in; none for anycast and unknown.

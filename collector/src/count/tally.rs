@@ -12,6 +12,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// No homes.
+    pub const NOBODY: Self = Self {
+        networks: BTreeMap::new(),
+        weightless: 0,
+    };
+
     /// One home more, in this network, or in one that weighs nothing.
     pub fn add(&mut self, network: Option<Asn>) {
         match network {
@@ -47,6 +53,19 @@ impl Tally {
         let weightless = rest.weightless.checked_sub(part.weightless);
         rest.weightless = weightless.expect("a part is no larger than its whole");
         rest
+    }
+
+    /// The homes by which two sets differ, of which one holds the other.
+    ///
+    /// # Panics
+    /// If neither does.
+    #[must_use]
+    pub fn apart_from(&self, other: &Self) -> Self {
+        if self.homes() >= other.homes() {
+            self.minus(other)
+        } else {
+            other.minus(self)
+        }
     }
 
     /// How many homes, whatever they weigh.

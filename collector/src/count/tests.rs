@@ -5,6 +5,7 @@ use crate::geo::atlas::Atlas;
 use crate::geo::country::CountrySource;
 use crate::geo::country::fixture::{Layout, database};
 use crate::geo::network::Origin;
+use crate::release::gate::GateRules;
 use phonehome_proto::batch::Batch;
 use phonehome_proto::census::Basis;
 use proptest::prelude::*;
@@ -36,7 +37,7 @@ fn count(atlas: &Atlas, slices: &[&[HomeBatches]]) -> Counters {
         slice.iter().for_each(|home| part.hear(&fold(home)));
         survey.add(part);
     }
-    let places = survey.settle();
+    let places = survey.settle(RULES.quorum());
     let mut counters = Counters::default();
     for slice in slices {
         let mut part = Counters::default();
@@ -126,40 +127,144 @@ fn a_disputed_place_counts_high_for_each_candidate() {
     );
 }
 
+const RULES: GateRules = GateRules {
+    k: 10,
+    network_homes_max: 4,
+    rounding: 5,
+    home_country_homes_min: 50,
+};
+
+/// Four homes in each of these networks, whose phones said this so quickly.
+fn quick(networks: &[u32], code: &str, prefix: [u8; 3], ms: u32) -> Vec<HomeBatches> {
+    let said = Said {
+        rtt_ms: Some(ms),
+        ..said(prefix)
+    };
+    let networks = networks.iter().flat_map(|&n| std::iter::repeat_n(n, 4));
+    networks
+        .map(|network| home(network, code, &[said]))
+        .collect()
+}
+
 #[test]
 fn light_strikes_a_country_out_for_everybody() {
-    // 10 ms from Germany reach Russia and not Singapore; one network is not enough to say so.
-    let quick = Said {
-        rtt_ms: Some(10),
-        ..said(DISPUTED)
-    };
-    let homes = |networks: &[u32]| {
-        networks
-            .iter()
-            .map(|&network| home(network, "DE", &[quick]))
-            .collect::<Vec<_>>()
-    };
-    let places = |homes: &[HomeBatches]| {
-        let counters = count(&atlas(), &[homes]);
+    // 10 ms from Germany reach Russia and not Singapore; two networks are not enough to say so.
+    let places = |networks: &[u32], ms| {
+        let counters = count(&atlas(), &[&quick(networks, "DE", DISPUTED, ms)]);
         let at = |code| did(&counters, Question::Server(Column::Country(country(code))));
         (at("SG"), at("RU"))
     };
-    assert_eq!(
-        places(&homes(&[3_320, 3_320])),
-        (Some([0, 2]), Some([0, 2]))
-    );
-    assert_eq!(places(&homes(&[3_320, 3_209])), (None, Some([2, 2])));
+    assert_eq!(places(&[3_320, 3_209], 10), (Some([0, 8]), Some([0, 8])));
+    assert_eq!(places(&[3_320, 3_209, 6_805], 10), (None, Some([12, 12])));
     // A cloud, and homes behind a box that answers for everybody, refute nothing.
     assert_eq!(
-        places(&homes(&[3_320, 24_940])),
-        (Some([0, 2]), Some([0, 2]))
+        places(&[3_320, 3_209, 24_940], 10),
+        (Some([0, 12]), Some([0, 12]))
     );
-    let boxed = Said {
-        rtt_ms: Some(5),
-        ..said(DISPUTED)
+    assert_eq!(
+        places(&[3_320, 3_209, 6_805], 5),
+        (Some([0, 12]), Some([0, 12]))
+    );
+}
+
+/// A server in Singapore, going by both databases, that homes in Germany reach within 10 ms.
+#[test]
+fn what_is_near_everybody_is_many_places() {
+    let germany = quick(&[3_320, 3_209, 6_805], "DE", SINGAPORE, 10);
+    let malaysia = quick(&[64_500, 64_501, 64_502], "MY", SINGAPORE, 10);
+    let nigeria = quick(&[64_505], "NG", SINGAPORE, 300);
+    let at = |counters: &Counters, question: fn(Column) -> Question, column: Column| {
+        let answers = counters.answers(vendor("xiaomi"), question(column))?;
+        let settled = answers.high.settled.iter();
+        let settled = settled.map(|(home, homes)| {
+            let home = home.map_or("-", |country| {
+                if country.as_str() == "DE" {
+                    "DE"
+                } else if country.as_str() == "MY" {
+                    "MY"
+                } else {
+                    "NG"
+                }
+            });
+            format!("{home} {}", homes.homes())
+        });
+        Some((
+            settled.collect::<Vec<_>>().join(", "),
+            answers.low.world.homes(),
+        ))
     };
-    let boxed = [3_320, 3_209].map(|network| home(network, "DE", &[boxed]));
-    assert_eq!(places(&boxed), (Some([0, 2]), Some([0, 2])));
+    let singapore = Column::Country(country("SG"));
+    let counters = count(&atlas(), &[&germany, &malaysia, &nigeria]);
+    let everybody = "DE 12, MY 12, NG 4".to_owned();
+    assert_eq!(at(&counters, Question::Server, singapore), None);
+    assert_eq!(
+        at(&counters, Question::Server, Column::Anycast),
+        Some((everybody, 28))
+    );
+    // For homes in Malaysia it may be the one in Singapore. For homes in Germany it is not, and homes
+    // in Nigeria cannot tell.
+    assert_eq!(
+        at(&counters, Question::Here, singapore),
+        Some(("MY 12".to_owned(), 0))
+    );
+    assert_eq!(
+        at(&counters, Question::Here, Column::Anycast),
+        Some(("DE 12, NG 4".to_owned(), 16))
+    );
+
+    // Without homes near Singapore there is one disc, and Singapore is not in it.
+    let counters = count(&atlas(), &[&germany, &nigeria]);
+    let everybody = "DE 12, NG 4".to_owned();
+    assert_eq!(
+        at(&counters, Question::Server, Column::Unknown),
+        Some((everybody, 16))
+    );
+    // Without the German ones nothing contradicts.
+    let counters = count(&atlas(), &[&malaysia, &nigeria]);
+    let everybody = "MY 12, NG 4".to_owned();
+    assert_eq!(
+        at(&counters, Question::Server, singapore),
+        Some((everybody, 16))
+    );
+}
+
+/// The owner's own word agrees with a database, or disputes it, or stands alone; light goes first.
+#[test]
+fn a_region_token_is_an_opinion() {
+    let token = EndpointId::all().find(|endpoint| {
+        endpoint.is_own_of(vendor("xiaomi"))
+            && endpoint.edge().is_none()
+            && endpoint.region() == Some(country("RU"))
+    });
+    let token = token.expect("the list has one of Xiaomi's for Russia");
+    let at = |prefix, ms| {
+        let said = Said {
+            rtt_ms: ms,
+            ..Said::to("xiaomi", token, prefix)
+        };
+        let networks = [3_320, 3_209, 6_805]
+            .iter()
+            .flat_map(|&n| std::iter::repeat_n(n, 4));
+        let homes: Vec<_> = networks
+            .map(|network| home(network, "DE", &[said]))
+            .collect();
+        let counters = count(&Atlas::embedded(), &[&homes]);
+        let answers = counters
+            .questions()
+            .filter_map(|(of, question)| match question {
+                Question::Server(column) => {
+                    let status = counters.answers(of, question)?.status;
+                    Some(format!("{} {}", column.code(), status.as_str()))
+                }
+                _ => None,
+            });
+        answers.collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(at(RUSSIA, None), "RU confident");
+    assert_eq!(at(SINGAPORE, None), "RU disputed, SG disputed");
+    assert_eq!(at(SINGAPORE, Some(10)), "RU single");
+    assert_eq!(at([203, 0, 113], None), "RU single");
+    assert_eq!(at([8, 8, 8], None), "anycast anycast");
 }
 
 #[test]

@@ -22,8 +22,9 @@ pub(crate) struct Said {
     /// First three bytes of an IPv4 address; ignored for endpoints on content networks.
     pub(crate) prefix: [u8; 3],
     pub(crate) bytes_up: u64,
-    /// Milliseconds of the shortest of five handshakes.
+    /// Milliseconds of the shortest handshake.
     pub(crate) rtt_ms: Option<u32>,
+    pub(crate) samples: RttSamples,
 }
 
 /// The week every test speaks of.
@@ -35,13 +36,15 @@ pub(crate) fn vendor(id: &str) -> Vendor {
     Vendor::from_id(id).expect("a vendor of the list")
 }
 
-/// The first endpoint of the list that the vendor owns and counts as its own, on no content network.
+/// The first endpoint of the list that the vendor owns and counts as its own, on no content network
+/// and without a region token.
 pub(crate) fn own_endpoint(id: &str) -> EndpointId {
     EndpointId::all()
         .find(|endpoint| {
             endpoint.owner_vendor() == Some(vendor(id))
                 && endpoint.class().is_vendors_own()
                 && endpoint.edge().is_none()
+                && endpoint.region().is_none()
         })
         .expect("the list has one")
 }
@@ -94,6 +97,7 @@ impl Said {
             prefix,
             bytes_up: 1_000,
             rtt_ms: None,
+            samples: RttSamples::FiveOrMore,
         }
     }
 
@@ -113,7 +117,7 @@ impl Said {
         let steps = [1, self.bytes_up, 1_000].map(Magnitude::of);
         let rtt = self.rtt_ms.map(|ms| Rtt {
             min: RttStep::from_ms(ms).expect("a step"),
-            samples: RttSamples::FiveOrMore,
+            samples: self.samples,
         });
         Observation::new(key, steps, VolumeTrust::Exact, rtt).expect("an observation")
     }

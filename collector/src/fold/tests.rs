@@ -57,6 +57,26 @@ fn four_days_and_a_counted_basis_make_a_home_asked() {
     );
 }
 
+/// What hides its names contacts whom it likes unseen.
+#[test]
+fn a_day_without_names_is_not_asked_about() {
+    let whose = (vendor("xiaomi"), Basis::Declared);
+    let asked = |nameless: &[UnnamedShare]| {
+        let batches = (0..).zip(nameless).map(|(day, &unnamed)| {
+            let whole = batch(day, &[("xiaomi", Basis::Declared)], &[]);
+            let mut census = whole.census().clone();
+            census.rows.get_mut(&whose).expect("it is there").unnamed = unnamed;
+            let coverage = whole.coverage().clone();
+            let batch = Batch::new(whole.header().clone(), census, coverage, Vec::new());
+            (batch.expect("a batch"), None)
+        });
+        home(&batches.collect::<Vec<_>>()).vendors()[&whose.0].is_counted()
+    };
+    let (some, most) = (UnnamedShare::From10To50, UnnamedShare::Above50);
+    assert!(asked(&[some, some, some, most, some]));
+    assert!(!asked(&[some, some, some, most, most]));
+}
+
 #[test]
 fn circular_phones_contact_nobody() {
     let said = Said::to("xiaomi", own_endpoint("xiaomi"), SINGAPORE);
@@ -70,7 +90,7 @@ fn circular_phones_contact_nobody() {
 }
 
 #[test]
-fn volumes_add_and_the_shortest_round_trip_stays() {
+fn volumes_add_and_the_shortest_round_trip_of_a_prefix_stays() {
     let said = Said::to("xiaomi", own_endpoint("xiaomi"), SINGAPORE);
     let slow = Said {
         rtt_ms: Some(200),
@@ -86,7 +106,47 @@ fn volumes_add_and_the_shortest_round_trip_stays() {
     let home = home(&batches);
     let (_, contact) = home.contacts().first_key_value().expect("one contact");
     assert_eq!(contact.bytes_up, 2_000 + 2_000 + 1_000, "floors of steps");
-    assert_eq!(contact.rtt.map(|rtt| rtt.min.ms()), Some(65));
+    let round_trips: Vec<_> = home.round_trips().values().map(|rtt| rtt.ms()).collect();
+    assert_eq!(round_trips, [65]);
+}
+
+/// Each home has one say about a prefix, so two endpoints there must not make it two.
+#[test]
+fn a_home_says_one_thing_about_a_prefix() {
+    let endpoints: Vec<_> = EndpointId::all()
+        .filter(|endpoint| endpoint.edge().is_none())
+        .take(3)
+        .collect();
+    let timed = |at: usize, ms: u32| Said {
+        rtt_ms: Some(ms),
+        ..Said::to("xiaomi", endpoints[at], SINGAPORE)
+    };
+    let few = Said {
+        samples: RttSamples::OneToFour,
+        ..timed(2, 5)
+    };
+    let home = home(&[(batch(0, &[], &[timed(0, 80), timed(1, 70), few]), None)]);
+    let said: Vec<_> = home.round_trips().iter().collect();
+    assert_eq!(said.len(), 1);
+    assert_eq!(said[0].1.ms(), 70, "few handshakes say nothing");
+    assert!(!home.is_answered_nearby());
+}
+
+#[test]
+fn a_box_close_by_is_known_by_never_being_slow() {
+    let endpoint = own_endpoint("xiaomi");
+    let of = |steps: &[(u32, RttSamples)]| {
+        let said = steps.iter().zip(0..).map(|(&(ms, samples), third)| Said {
+            rtt_ms: Some(ms),
+            samples,
+            ..Said::to("xiaomi", endpoint, [161, 117, third])
+        });
+        home(&[(batch(0, &[], &said.collect::<Vec<_>>()), None)]).is_answered_nearby()
+    };
+    let (many, few) = (RttSamples::FiveOrMore, RttSamples::OneToFour);
+    assert!(of(&[(5, many), (5, few)]));
+    assert!(!of(&[(5, many), (10, few)]), "one handshake shows the way");
+    assert!(!of(&[]), "nothing was timed");
 }
 
 #[test]
@@ -118,12 +178,17 @@ fn a_home_has_an_upper_size() {
         .map(|second| {
             let prefixes = (0..1_024_u16).map(|n| {
                 let [third, fourth] = n.to_be_bytes();
-                Said::to("xiaomi", endpoint, [20 + second, third, fourth])
+                Said {
+                    rtt_ms: Some(50),
+                    ..Said::to("xiaomi", endpoint, [20 + second, third, fourth])
+                }
             });
             (batch(0, &[], &prefixes.collect::<Vec<_>>()), None)
         })
         .collect();
     let home = home(&batches);
+    assert_eq!(home.round_trips().len(), ROUND_TRIPS_MAX);
+    assert_eq!(home.shed_round_trips(), 9 * 1_024 - 512);
     assert_eq!(home.contacts().len(), CONTACTS_MAX);
     assert_eq!(home.shed_contacts(), 1_024);
     let highest = home

@@ -2,18 +2,20 @@
 //!
 //! It is swapped whole, never in part, and its list of sources stands on every release made with it.
 //! [`Atlas::locate`] asks every country database for the *whole* prefix and keeps every opinion
-//! apart; the light decides later what cannot be.
+//! apart; the light decides later what cannot be. A host name's region token is one opinion more.
 
 use super::anycast::AnycastTable;
 use super::country::CountrySource;
+use super::distances::Distances;
 use super::exercise::ExerciseTable;
-use super::light::Distances;
 use super::network::{Asn, NetworkTable, Origin};
-use super::{AtlasSource, Place, owner};
+use super::owner::OwnerTable;
+use super::{AtlasSource, Place, region};
 use phonehome_proto::net::{Country, Prefix, Scope};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+use thiserror::Error;
 
 /// Every table, of one date each. A clone shares them.
 #[derive(Clone)]
@@ -22,6 +24,7 @@ pub struct Atlas {
     networks: Arc<NetworkTable>,
     anycast: Arc<AnycastTable>,
     distances: Arc<Distances>,
+    owners: Arc<OwnerTable>,
     exercise: ExerciseTable,
 }
 
@@ -34,6 +37,22 @@ pub struct Opinion<'a> {
     pub countries: BTreeSet<Country>,
 }
 
+/// A database older than its twin in use: with it, places would go back to what they were.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "the database '{name}' is refused: it was built on {build}, before '{in_use}' of {in_use_build}, which stays in use"
+)]
+pub struct Older {
+    /// The name of the refused one.
+    pub name: String,
+    /// Its build date.
+    pub build: String,
+    /// The name of the one in use.
+    pub in_use: String,
+    /// Its build date.
+    pub in_use_build: String,
+}
+
 impl Atlas {
     /// The tables that are compiled in; unpacked at the first call.
     #[must_use]
@@ -43,6 +62,7 @@ impl Atlas {
             networks: Arc::new(NetworkTable::embedded()),
             anycast: Arc::new(AnycastTable::embedded()),
             distances: Arc::new(Distances::embedded()),
+            owners: OwnerTable::embedded(),
             exercise: ExerciseTable::default(),
         });
         EMBEDDED.clone()
@@ -55,10 +75,46 @@ impl Atlas {
         self
     }
 
+    /// The same with this country database in the place of its twin
+    /// ([`CountrySource::is_twin_of`]), or beside the others if it has none: two builds of one table
+    /// must not agree with one another. This atlas stays as it is.
+    ///
+    /// # Errors
+    /// [`Older`] if the twin in use was built later.
+    pub fn replace(&self, source: CountrySource) -> Result<Self, Older> {
+        let is_twin = |other: &&Arc<CountrySource>| source.is_twin_of(other);
+        if let Some(newer) = self
+            .countries
+            .iter()
+            .filter(is_twin)
+            .find(|twin| twin.built() > source.built())
+        {
+            return Err(Older {
+                name: source.about().name.clone(),
+                build: source.about().build.clone(),
+                in_use: newer.about().name.clone(),
+                in_use_build: newer.about().build.clone(),
+            });
+        }
+        let at = self.countries.iter().position(|other| is_twin(&other));
+        let mut next = self.clone();
+        next.countries.retain(|other| !is_twin(&other));
+        let at = at.unwrap_or(next.countries.len());
+        next.countries.insert(at, Arc::new(source));
+        Ok(next)
+    }
+
     /// The same with the homes of an exercise.
     #[must_use]
     pub fn with_exercise(mut self, table: ExerciseTable) -> Self {
         self.exercise = table;
+        self
+    }
+
+    /// The same with these owners of domains.
+    #[must_use]
+    pub fn with_owners(mut self, table: OwnerTable) -> Self {
+        self.owners = Arc::new(table);
         self
     }
 
@@ -67,8 +123,17 @@ impl Atlas {
     pub fn sources(&self) -> Vec<AtlasSource> {
         let countries = self.countries.iter().map(|source| source.about().clone());
         let networks = self.networks.about();
-        let others = [self.anycast.about(), self.distances.about(), owner::about()];
-        countries.chain(networks).chain(others).collect()
+        let others = [
+            self.anycast.about(),
+            self.distances.about(),
+            region::about().clone(),
+        ];
+        let owners = self.owners.about();
+        countries
+            .chain(networks)
+            .chain(others)
+            .chain(owners)
+            .collect()
     }
 
     /// Where a home with this address stands; `None` where no table knows the country. The address
@@ -89,51 +154,47 @@ impl Atlas {
         }
     }
 
-    /// What every country database says about the whole prefix.
+    /// What every country database says about the whole prefix and, of a contact whose host name
+    /// carries one, what the owner's own region token says.
     #[must_use]
-    pub fn opinions(&self, prefix: Prefix) -> Vec<Opinion<'_>> {
-        let sources = self.countries.iter();
-        sources
-            .map(|source| Opinion {
-                source: source.about(),
-                countries: source.countries(prefix),
-            })
-            .collect()
+    pub fn opinions(&self, prefix: Prefix, region: Option<Country>) -> Vec<Opinion<'_>> {
+        let databases = self.countries.iter().map(|source| Opinion {
+            source: source.about(),
+            countries: source.countries(prefix),
+        });
+        let token = region.map(|country| Opinion {
+            source: region::about(),
+            countries: BTreeSet::from([country]),
+        });
+        databases.chain(token).collect()
     }
 
-    /// Where a server of this prefix stands.
+    /// Whether the prefix is listed as one that answers from many places.
+    #[must_use]
+    pub fn is_anycast(&self, prefix: Prefix) -> bool {
+        self.anycast.covers(prefix, &self.networks.networks(prefix))
+    }
+
+    /// Where a server of this prefix stands, going by the tables alone.
     #[must_use]
     pub fn locate(&self, prefix: Prefix) -> Place {
-        self.locate_without(prefix, &BTreeSet::new())
-    }
-
-    /// Where a server of this prefix stands, if not in one of the countries that light refuted.
-    ///
-    /// A source that named only refuted countries has said nothing: what is left may be single where
-    /// it was disputed, and unknown where it was single.
-    #[must_use]
-    pub fn locate_without(&self, prefix: Prefix, refuted: &BTreeSet<Country>) -> Place {
-        if self.anycast.covers(prefix, &self.networks.networks(prefix)) {
+        if self.is_anycast(prefix) {
             return Place::anycast();
         }
-        let opinions: Vec<BTreeSet<Country>> = self
-            .countries
-            .iter()
-            .map(|source| {
-                source
-                    .countries(prefix)
-                    .difference(refuted)
-                    .copied()
-                    .collect()
-            })
-            .collect();
-        Place::of_opinions(&opinions)
+        let opinions = self.opinions(prefix, None);
+        Place::of_opinions(opinions.iter().map(|opinion| &opinion.countries))
     }
 
     /// The networks and their operators.
     #[must_use]
     pub fn networks(&self) -> &NetworkTable {
         &self.networks
+    }
+
+    /// The owners of domains.
+    #[must_use]
+    pub fn owners(&self) -> &OwnerTable {
+        &self.owners
     }
 
     /// The distances between countries.

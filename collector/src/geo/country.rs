@@ -7,9 +7,9 @@
 
 use super::packed;
 use super::{AtlasSource, range};
-use maxminddb::{Reader, WithinOptions};
+use maxminddb::{MaxMindDbError, Reader, WithinOptions};
 use phonehome_proto::net::{Country, Prefix};
-use phonehome_proto::time::Timestamp;
+use phonehome_proto::time::{Day, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,10 +22,22 @@ const DIVISIONS_MAX: usize = 256;
 const DB_IP: &[u8] = include_bytes!("../../data/dbip-country.mmdb.zst");
 const DB_IP_NAME: &str = "DB-IP Lite country";
 const DB_IP_LICENCE: &str = "CC BY 4.0, IP Geolocation by DB-IP (https://db-ip.com)";
+const DB_IP_MAKER: &str = "DB-IP";
+/// The type of every build of the same table that DB-IP hands out itself.
+const DB_IP_KIND: &str = "DBIP-Country-Lite";
+
+/// How the types of databases begin that one maker sells under several names.
+const MAKERS: [(&str, &str); 3] = [
+    ("DBIP-", DB_IP_MAKER),
+    ("GeoLite2-", "MaxMind"),
+    ("GeoIP2-", "MaxMind"),
+];
 
 /// One country database.
 pub struct CountrySource {
     about: AtlasSource,
+    built: Day,
+    maker: Option<&'static str>,
     reader: Reader<Vec<u8>>,
 }
 
@@ -57,6 +69,7 @@ impl CountrySource {
         let bytes = packed::unpack(DB_IP).expect("the committed table unpacks");
         let mut source = Self::read(DB_IP_NAME, bytes).expect("the committed table is a database");
         DB_IP_LICENCE.clone_into(&mut source.about.licence);
+        source.maker = Some(DB_IP_MAKER);
         source
     }
 
@@ -66,16 +79,28 @@ impl CountrySource {
     /// [`NotADatabase`] if its frame or its first record is not what it should be.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Self, NotADatabase> {
         let reader = Reader::from_source(bytes).map_err(|error| NotADatabase(error.to_string()))?;
-        let build = i64::try_from(reader.metadata().build_epoch)
+        let built = i64::try_from(reader.metadata().build_epoch)
             .ok()
             .and_then(|seconds| Timestamp::from_seconds(seconds).day())
             .ok_or_else(|| NotADatabase("it has no build date".to_owned()))?;
+        let kind = reader.metadata().database_type.as_str();
         let about = AtlasSource {
             name: name.to_owned(),
-            build: build.to_string(),
-            licence: "loaded by the operator; see its own licence".to_owned(),
+            build: built.to_string(),
+            licence: match kind {
+                DB_IP_KIND => DB_IP_LICENCE,
+                _ => "loaded by the operator; see its own licence",
+            }
+            .to_owned(),
         };
-        let source = Self { about, reader };
+        let maker = MAKERS.iter().find(|(head, _)| kind.starts_with(head));
+        let maker = maker.map(|&(_, maker)| maker);
+        let source = Self {
+            about,
+            built,
+            maker,
+            reader,
+        };
         if source.names_countries() {
             Ok(source)
         } else {
@@ -83,10 +108,39 @@ impl CountrySource {
         }
     }
 
+    /// Whether all of it is there and leads somewhere: reads every record, once, before a database is
+    /// installed.
+    ///
+    /// # Errors
+    /// [`NotADatabase`] where it is cut short or damaged.
+    pub fn check_whole(&self) -> Result<(), NotADatabase> {
+        let broken = |error: MaxMindDbError| NotADatabase(format!("it is not whole: {error}"));
+        let networks = self.reader.networks(WithinOptions::default());
+        for network in networks.map_err(broken)? {
+            network
+                .and_then(|found| found.decode::<Record<'_>>())
+                .map_err(broken)?;
+        }
+        Ok(())
+    }
+
     /// What it is, for the list on every release.
     #[must_use]
     pub const fn about(&self) -> &AtlasSource {
         &self.about
+    }
+
+    /// The day on which it was built, as it says itself. Repacking takes hours, not days.
+    #[must_use]
+    pub const fn built(&self) -> Day {
+        self.built
+    }
+
+    /// Whether both are builds of one table: of one name, or by one maker, whose free and paid tables
+    /// are cut from the same cloth. Two such are not two sources.
+    #[must_use]
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        self.about.name == other.about.name || (self.maker.is_some() && self.maker == other.maker)
     }
 
     /// Every country named anywhere in the prefix; empty if it knows none, or divides the prefix

@@ -51,7 +51,7 @@ pub fn row(atlas: &Atlas, ip: IpAddr) -> Row {
             format!("{network} {name}").trim_end().to_owned()
         }),
         opinions: atlas
-            .opinions(prefix)
+            .opinions(prefix, None)
             .into_iter()
             .map(|opinion| OpinionRow {
                 source: opinion.source.name.clone(),

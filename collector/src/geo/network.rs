@@ -12,9 +12,14 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 const NETWORKS: &[u8] = include_bytes!("../../data/networks.bin.zst");
 const MAGIC: &[u8] = b"PHNETS01";
+/// What the first table is called in the list of sources; country databases stand before it.
+pub const SOURCE_NAME: &str = "ip-location-db networks";
+/// What the second is called there.
+pub const OPERATORS_SOURCE_NAME: &str = "network operators' registration";
 const NETWORKS_LICENCE: &str = "CC BY 4.0, RouteViews (https://www.routeviews.org), DB-IP (https://db-ip.com), NRO (https://www.nro.net)";
 const OPERATORS: &str = include_str!("../../data/operators.toml");
 const UNINHABITED: &str = include_str!("../../data/networks.toml");
@@ -64,7 +69,7 @@ struct OperatorsFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "name and source are for whoever checks the file")]
+#[expect(dead_code, reason = "source is for whoever checks the file")]
 struct OperatorRow {
     asn: u32,
     name: String,
@@ -118,6 +123,19 @@ impl fmt::Debug for Asn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The operators that the committed table registers in a country, `Alibaba Cloud`, by name and without
+/// what tells one network of theirs from another: who may be meant where a release says no more than
+/// the country.
+#[must_use]
+pub fn operators_registered_in(country: Country) -> BTreeSet<&'static str> {
+    static OPERATORS_READ: LazyLock<OperatorsFile> =
+        LazyLock::new(|| toml::from_str(OPERATORS).expect("the committed table is well formed"));
+    let rows = OPERATORS_READ.operator.iter();
+    rows.filter(|row| row.country == country.as_str())
+        .filter_map(|row| row.name.split(',').next())
+        .collect()
 }
 
 // === impl NetworkTable ===
@@ -195,8 +213,8 @@ impl NetworkTable {
         };
         let own = "Phonehome's own list of facts, a source per row";
         [
-            source("ip-location-db networks", &self.built, NETWORKS_LICENCE),
-            source("network operators' registration", &self.operators_date, own),
+            source(SOURCE_NAME, &self.built, NETWORKS_LICENCE),
+            source(OPERATORS_SOURCE_NAME, &self.operators_date, own),
             source("hosting and VPN networks", &self.uninhabited_date, own),
         ]
     }

@@ -16,6 +16,8 @@ mod home;
 
 use super::{AtlasSource, Cell, Column, Matrix, PlaceStatus, Release, ReleaseId};
 use crate::count::{Counters, Question, Tally};
+use crate::geo::light::Quorum;
+use crate::geo::owner::registry::RegistryAnswers;
 use crate::stats::bounds::{self, Rounding};
 use cell::{Answered, cell};
 use phonehome_proto::endpoint::EndpointId;
@@ -25,7 +27,7 @@ use phonehome_proto::vendor::Vendor;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Raised whenever the same counters would give other numbers.
-pub const METHOD: u32 = 1;
+pub const METHOD: u32 = 2;
 
 /// The gate's rules, as the manifest states them to homes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,7 @@ pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release 
         k: rules.k,
         network_homes_max: rules.network_homes_max,
         rounding: rules.rounding,
+        refutation_homes_min: rules.quorum().liars_min(),
         method: METHOD,
         atlas: about.atlas,
         homes: homes.map(|tally| rules.rounding().round(tally.homes())),
@@ -91,6 +94,8 @@ pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release 
         owner: matrix(counters, rules, Question::Owner),
         home: home::table(counters, rules),
         endpoints: endpoint_table(counters, rules),
+        registrants: RegistryAnswers::default(),
+        revision: None,
     }
 }
 
@@ -99,6 +104,20 @@ impl GateRules {
     #[must_use]
     pub fn passes(&self, homes: &Tally) -> bool {
         homes.weight(self.network_homes_max) >= self.k
+    }
+
+    fn passes_or_is_nobody(&self, homes: &Tally) -> bool {
+        homes.homes() == 0 || self.passes(homes)
+    }
+
+    /// How many homes must say that a server is not where a database has it: as many as stand behind
+    /// a number.
+    #[must_use]
+    pub const fn quorum(&self) -> Quorum {
+        Quorum {
+            weight_min: self.k,
+            network_homes_max: self.network_homes_max,
+        }
     }
 
     const fn rounding(&self) -> Rounding {
@@ -180,9 +199,10 @@ fn columns(counters: &Counters, table: fn(Column) -> Question) -> BTreeSet<Colum
     counters
         .questions()
         .filter_map(|(_, question)| match question {
-            Question::Server(column) | Question::Network(column) | Question::Owner(column) => {
-                (table(column) == question).then_some(column)
-            }
+            Question::Server(column)
+            | Question::Here(column)
+            | Question::Network(column)
+            | Question::Owner(column) => (table(column) == question).then_some(column),
             Question::Endpoint(_) => None,
         })
         .collect()

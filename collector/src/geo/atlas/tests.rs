@@ -1,5 +1,5 @@
 use super::super::PlaceStatus;
-use super::super::country::fixture::{Layout, database};
+use super::super::country::fixture::{BUILT, Layout, database, database_of};
 use super::super::lookup;
 use super::*;
 
@@ -68,18 +68,62 @@ fn two_sources_agree_or_dispute() {
         atlas.locate(prefix("8.209.1.1")).status(),
         PlaceStatus::Single
     );
-    assert_eq!(atlas.opinions(prefix("8.209.0.1")).len(), 2);
+    assert_eq!(atlas.opinions(prefix("8.209.0.1"), None).len(), 2);
 
-    // Light takes candidates away; what remains has one source less.
-    let without =
-        |code| atlas.locate_without(prefix("8.209.0.1"), &BTreeSet::from([country(code)]));
-    assert_eq!(without("SG").candidates(), &BTreeSet::from([country("RU")]));
-    assert_eq!(without("SG").status(), PlaceStatus::Single);
-    let nothing = BTreeSet::from([country("RU"), country("SG")]);
+    // What the owner's own host name says is a third.
+    let token = atlas.opinions(prefix("8.209.1.1"), Some(country("RU")));
+    let sources = atlas.sources();
+    assert!(token.iter().all(|opinion| sources.contains(opinion.source)));
+    let place = Place::of_opinions(token.iter().map(|opinion| &opinion.countries));
+    assert_eq!(place.status(), PlaceStatus::Confident);
+}
+
+#[test]
+fn a_newer_build_takes_the_place_of_its_twin() {
+    let build = |name: &str, kind: &str, built: u64, code: &str| {
+        let bytes = database_of(kind, built, Layout::Flat, &[("161.117.0.0/16", code)]);
+        CountrySource::read(name, bytes).expect("a database")
+    };
+    const DAY: u64 = 86_400;
+    let names = |atlas: &Atlas| {
+        let countries = atlas.opinions(prefix("161.117.1.1"), None);
+        let named = countries.iter().map(|opinion| opinion.source.name.clone());
+        named.collect::<Vec<_>>()
+    };
+    let atlas = Atlas::embedded()
+        .replace(build("mine", "Test-Country", BUILT, "CN"))
+        .expect("nothing like it is in use");
+    assert_eq!(names(&atlas), ["DB-IP Lite country", "mine"]);
+
+    let newer = atlas
+        .replace(build("mine", "Test-Country", BUILT + DAY, "SG"))
+        .expect("it is newer");
+    assert_eq!(names(&newer), ["DB-IP Lite country", "mine"]);
+    assert_eq!(newer.sources()[1].build, "2026-06-02");
     assert_eq!(
-        atlas.locate_without(prefix("8.209.0.1"), &nothing).status(),
-        PlaceStatus::Unknown
+        newer.locate(prefix("161.117.1.1")).status(),
+        PlaceStatus::Confident
     );
+    let older = newer.replace(build("mine", "Test-Country", BUILT, "CN"));
+    assert_eq!(
+        older.map(|_| ()).expect_err("it is older").to_string(),
+        "the database 'mine' is refused: it was built on 2026-06-01, before 'mine' of 2026-06-02, \
+         which stays in use"
+    );
+    assert_eq!(newer.sources()[1].build, "2026-06-02", "the old one stays");
+
+    // Another build of the table that is compiled in, under whatever name.
+    let twin = |built| build("monthly", "DBIP-Country-Lite", built, "SG");
+    let swapped = newer.replace(twin(BUILT + DAY)).expect("it is newer");
+    assert_eq!(names(&swapped), ["monthly", "mine"]);
+    assert!(swapped.sources()[0].licence.contains("https://db-ip.com"));
+    assert!(newer.replace(twin(BUILT - DAY)).is_err());
+    // One maker's free and paid tables are one opinion.
+    let free = newer.replace(build("free", "GeoLite2-Country", BUILT, "SG"));
+    let free = free.expect("nothing like it is in use");
+    let paid = free.replace(build("paid", "GeoIP2-Country", BUILT, "CN"));
+    let paid = paid.expect("it is as new");
+    assert_eq!(names(&paid), ["DB-IP Lite country", "mine", "paid"]);
 }
 
 #[test]
@@ -127,7 +171,7 @@ fn the_version_lists_every_table() {
         .collect();
     assert_eq!(builds[0], "DB-IP Lite country 2026-06-01");
     assert_eq!(builds[1], "ip-location-db networks 2026-06-17");
-    assert_eq!(sources.len(), 7);
+    assert_eq!(sources.len(), 9);
     assert!(
         sources
             .iter()

@@ -20,8 +20,21 @@ enum Branch {
     Data(usize),
 }
 
+/// 2026-06-01.
+pub(crate) const BUILT: u64 = 1_780_272_000;
+
 /// A database of these networks (CIDR, code), built 2026-06-01.
 pub(crate) fn database(layout: Layout, rows: &[(&str, &str)]) -> Vec<u8> {
+    database_of("Test-Country", BUILT, layout, rows)
+}
+
+/// The same of another type and build.
+pub(crate) fn database_of(
+    kind: &str,
+    built: u64,
+    layout: Layout,
+    rows: &[(&str, &str)],
+) -> Vec<u8> {
     let mut nodes = vec![[Branch::Nothing; 2]];
     let mut data = Vec::new();
     for (cidr, code) in rows {
@@ -59,7 +72,7 @@ pub(crate) fn database(layout: Layout, rows: &[(&str, &str)]) -> Vec<u8> {
     out.extend([0; 16]);
     out.extend(data);
     out.extend(b"\xab\xcd\xefMaxMind.com");
-    metadata(&mut out, nodes.len());
+    metadata(&mut out, nodes.len(), kind, built);
     out
 }
 
@@ -92,7 +105,7 @@ fn string(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-fn metadata(out: &mut Vec<u8>, nodes: usize) {
+fn metadata(out: &mut Vec<u8>, nodes: usize, kind: &str, built: u64) {
     let uint = |out: &mut Vec<u8>, key: &str, kind: u8, value: u64| {
         string(out, key);
         let bytes = value.to_be_bytes();
@@ -109,9 +122,9 @@ fn metadata(out: &mut Vec<u8>, nodes: usize) {
     uint(out, "ip_version", 5, 6);
     uint(out, "binary_format_major_version", 5, 2);
     uint(out, "binary_format_minor_version", 5, 0);
-    uint(out, "build_epoch", 9, 1_780_272_000);
+    uint(out, "build_epoch", 9, built);
     string(out, "database_type");
-    string(out, "Test-Country");
+    string(out, kind);
     string(out, "languages");
     out.extend([0, 4]); // an empty array: extended type 11 - 7
     string(out, "description");

@@ -69,6 +69,15 @@ fn what_is_no_country_database_is_refused() {
     assert!(CountrySource::read("test", b"GIF89a".to_vec()).is_err());
     let nameless = database(Layout::Flat, &[("1.0.0.0/8", "")]);
     assert!(CountrySource::read("test", nameless).is_err());
+    // Cut short anywhere, as a download may be: what ends the file says how to read it.
+    let whole = database(Layout::Flat, &[("1.0.0.0/8", "AU")]);
+    assert!(CountrySource::read("test", whole.clone()).is_ok());
+    for bytes in 0..whole.len() {
+        assert!(
+            CountrySource::read("test", whole[..bytes].to_vec()).is_err(),
+            "{bytes} bytes"
+        );
+    }
 }
 
 proptest! {
