@@ -7,6 +7,7 @@
 mod raw;
 
 use crate::geo::exercise::ExerciseTable;
+use crate::owners::Address;
 use phonehome_proto::manifest::Purpose;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,6 +34,8 @@ pub struct Config {
     pub databases: Vec<PathBuf>,
     /// Where the homes of an exercise stand; empty for an observatory.
     pub exercise: ExerciseTable,
+    /// Where `owners update` asks who registered a domain.
+    pub owners: Address,
     /// Where `serve` writes each release when it is made; `None`: only `publish` does.
     pub publish: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ pub mod listener;
 pub mod proxy;
 pub mod tls;
 
-use crate::geo::atlas::Atlas;
+use crate::geo::in_use::AtlasInUse;
 use crate::geo::network::Origin;
 use crate::identity::Identity;
 use crate::journal::{Journal, JournalError};
@@ -65,7 +65,7 @@ pub struct Intake {
     /// Forgets who leaves.
     pub withdrawals: Withdrawals,
     /// Knows where an address stands.
-    pub atlas: Arc<Atlas>,
+    pub atlas: AtlasInUse,
     /// Knows the time.
     pub clock: Arc<dyn Clock>,
     /// Counts.
@@ -131,7 +131,7 @@ impl Intake {
     /// The country and network of whoever speaks; all that is ever taken from an address.
     fn origin<T>(&self, request: &Request<T>) -> Option<Origin> {
         match request.extensions().get::<Source>() {
-            Some(Source::Client(address)) => self.atlas.origin(*address),
+            Some(Source::Client(address)) => self.atlas.now().origin(*address),
             Some(Source::Unknown) | None => None,
         }
     }

@@ -36,6 +36,7 @@ pub mod fold;
 
 pub mod enrich;
 pub mod geo;
+pub mod owners;
 
 pub mod count;
 pub mod stats;

@@ -4,10 +4,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use phonehome_collector::config::Config;
 use phonehome_collector::format::table::TableName;
 use phonehome_collector::geo::atlas::Atlas;
+use phonehome_collector::owners::Address;
 use phonehome_collector::query::{self, QueryError, Question, Source, Subject};
 use phonehome_collector::run::commands::{self, Found};
-use phonehome_collector::run::ground::{self, Ground};
-use phonehome_collector::run::{self, RunError};
+use phonehome_collector::run::ground::Ground;
+use phonehome_collector::run::{self, RunError, tables};
 use phonehome_proto::chance::{SharedChance, SystemChance};
 use phonehome_proto::id::from_hex;
 use phonehome_proto::seal::VerifyingKey;
@@ -43,6 +44,9 @@ enum Command {
     Release {
         /// An ISO week, like 2026-W46
         week: Week,
+        /// Place a released week again with the tables in use now; once, and until it is final
+        #[arg(long)]
+        revise: bool,
         #[command(flatten)]
         config: ConfigArgument,
     },
@@ -67,9 +71,12 @@ enum Command {
         #[command(subcommand)]
         subject: QuerySubject,
     },
-    /// What the tables of places know
+    /// The tables of places: what they know, which they are, newer ones
     #[command(subcommand)]
     Geo(Geo),
+    /// Who owns the domains of the endpoint list
+    #[command(subcommand)]
+    Owners(Owners),
 }
 
 #[derive(Args)]
@@ -110,6 +117,28 @@ enum Geo {
         /// Ask the databases of this configuration too
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+    /// List every table with its build, its licence and where it came from
+    Status(ConfigArgument),
+    /// Install country databases in MaxMind's format, all or none; none older than the one in use
+    Update {
+        /// The databases
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+}
+
+#[derive(Subcommand)]
+enum Owners {
+    /// Ask the registries, slowly, who registered each domain; keep and show what is new
+    Update {
+        /// Where to ask: IANA's list of services, or one service for all [default: the configuration's]
+        #[arg(long, value_name = "URL")]
+        rdap: Option<Address>,
+        #[command(flatten)]
+        config: ConfigArgument,
     },
 }
 
@@ -235,19 +264,37 @@ async fn run(command: Command) -> Result<Found, Failure> {
             commands::invite(&config.open().await?, count, now).await?
         }
         Command::Agents(Agents::List(config)) => commands::list(&config.open().await?).await?,
-        Command::Release { week, config } => {
-            commands::release(&config.open().await?, week, now).await?
+        Command::Release {
+            week,
+            revise,
+            config,
+        } => {
+            let ground = config.open().await?;
+            if revise {
+                commands::revise(&ground, week, now).await?
+            } else {
+                commands::release(&ground, week, now).await?
+            }
         }
         Command::Publish { out, config } => commands::publish(&config.open().await?, &out).await?,
         Command::Verify { dir, key } => commands::verify(&dir, key.as_ref())?,
         Command::Query { subject } => ask(subject).await?,
+        Command::Geo(Geo::Status(config)) => commands::geo_status(&config.load()?)?,
+        Command::Geo(Geo::Update { files, config }) => {
+            commands::geo_update(&config.load()?, &files)?
+        }
+        Command::Owners(Owners::Update { rdap, config }) => {
+            let config = config.load()?;
+            let address = rdap.as_ref().unwrap_or(&config.owners);
+            commands::owners_update(&config, address, now, run::wait).await?
+        }
         Command::Geo(Geo::Lookup {
             addresses,
             format,
             config,
         }) => {
             let atlas = match config {
-                Some(file) => ground::atlas(&Config::load(&file).map_err(RunError::from)?)?,
+                Some(file) => tables::load(&Config::load(&file).map_err(RunError::from)?)?.atlas,
                 None => Atlas::embedded(),
             };
             let format = match format {

@@ -72,8 +72,8 @@ pub enum Counter {
     RowsUnreadable,
     /// Contacts beyond what is kept of one home's week.
     ContactsShed,
-    /// Refutations that found no room; they would only have narrowed places.
-    RefutationsShed,
+    /// Round trips that found no room; they would only have narrowed places.
+    RoundTripsShed,
     /// Releases that were made.
     ReleasesMade,
     /// Weeks that were destroyed.
@@ -112,7 +112,7 @@ impl Counter {
             Self::WeeksClosed,
             Self::RowsUnreadable,
             Self::ContactsShed,
-            Self::RefutationsShed,
+            Self::RoundTripsShed,
             Self::ReleasesMade,
             Self::WeeksDestroyed,
         ];
@@ -161,7 +161,7 @@ impl Counter {
             Self::WeeksClosed => plain("weeks_closed"),
             Self::RowsUnreadable => plain("rows_unreadable"),
             Self::ContactsShed => plain("contacts_shed"),
-            Self::RefutationsShed => plain("refutations_shed"),
+            Self::RoundTripsShed => plain("round_trips_shed"),
             Self::ReleasesMade => plain("releases_made"),
             Self::WeeksDestroyed => plain("weeks_destroyed"),
         }

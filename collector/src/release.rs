@@ -3,10 +3,16 @@
 //! A plain value that passed the gate: `api`, `map`, `site` and `publish` accept nothing else. Its
 //! cells are an enum of six states, so that a suppressed cell *has* no numbers to leak. There are
 //! no floats in it: shares are basis points, so the same counters give the same bytes everywhere.
-//! [`gate`] alone makes one, out of counters.
+//! [`gate`] alone makes one, out of counters. What else is said of a week ([`belonging`],
+//! [`composition`], [`weighted`]) is worked out of a release, so that it cannot say more.
 
+pub mod belonging;
+pub mod composition;
 pub mod gate;
+pub mod revision;
+pub mod weighted;
 
+pub use crate::geo::owner::registry::RegistryAnswers;
 pub use crate::geo::{AtlasSource, Column, PlaceStatus};
 pub use crate::stats::share::BasisPoints;
 
@@ -42,6 +48,9 @@ pub struct Release {
     pub network_homes_max: u32,
     /// Counts are rounded to multiples of this before anything is derived from them.
     pub rounding: u32,
+    /// At least so many homes must lie before their round trips strike out a country in which a server
+    /// does stand, or make one place many.
+    pub refutation_homes_min: u32,
     /// The version of the method, raised whenever the same counters would give other numbers.
     pub method: u32,
     /// Which tables said where the servers stand.
@@ -57,13 +66,21 @@ pub struct Release {
     /// Vendor by country of the domain owner.
     pub owner: Matrix,
     /// Vendor by server country by the home's country, or "other" (`None`).
-    pub home: BTreeMap<(Vendor, Column, Option<Country>), Cell>,
+    pub home: HomeTable,
     /// Vendor by endpoint of the public list.
     pub endpoints: BTreeMap<(Vendor, EndpointId), Cell>,
+    /// What registries answered about the registrants of domains, where the owners' table was made with
+    /// it.
+    pub registrants: RegistryAnswers,
+    /// What changed since the first release, and why; `None` for a first release.
+    pub revision: Option<revision::Revision>,
 }
 
 /// Vendor by country. Every vendor of the list and every column that any vendor has stands in it.
 pub type Matrix = BTreeMap<(Vendor, Column), Cell>;
+
+/// Vendor by country of the server by country of the home.
+pub type HomeTable = BTreeMap<(Vendor, Column, Option<Country>), Cell>;
 
 /// One cell of a table, in one of six states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ pub mod commands;
 mod error;
 pub mod ground;
 mod readers;
+pub mod tables;
 
 pub use error::RunError;
 
@@ -53,6 +54,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// One tick at a time; and what earlier ones have published, since a release never changes.
     published: Mutex<BTreeSet<ReleaseId>>,
+    /// Which installed tables are in use.
+    stamp: Mutex<tables::Stamp>,
 }
 
 /// The week's clock is asked this often.
@@ -104,7 +107,7 @@ pub async fn serve(
         registry: ground.registry(),
         journal,
         withdrawals: ground.withdrawals(keys),
-        atlas: Arc::clone(&ground.atlas),
+        atlas: ground.atlas.clone(),
         clock: Arc::clone(&clock),
         metrics: ground.metrics.clone(),
         failure,
@@ -112,12 +115,14 @@ pub async fn serve(
     let proxies = ground.config.intake.proxies.clone();
     let connections = Door::new(tls, proxies, ground.metrics.clone()).open(intake_listener);
     let shelf = Shelf::new(Arc::clone(&ground.identity));
+    let stamp = Mutex::new(ground.stamp);
     let shared = Arc::new(Shared {
         ground,
         weeks,
         shelf,
         clock,
         published: Mutex::default(),
+        stamp,
     });
     // What was released before is shown from the start, and what is overdue is done first.
     shared.tick().await?;
@@ -240,6 +245,7 @@ impl Handle {
 impl Shared {
     async fn tick(&self) -> Result<Vec<ReleaseId>, RunError> {
         let mut published = self.published.lock().await;
+        self.take_up_tables().await;
         let made = self.weeks.tick(self.clock.now()).await;
         // Shown even if another week failed, and if another process made it.
         let releases = self.weeks.releases().await?;
@@ -254,6 +260,29 @@ impl Shared {
         }
         self.shelf.replace(releases);
         Ok(made?)
+    }
+}
+
+impl Shared {
+    /// Takes up what was installed since the last time, all of it or nothing.
+    async fn take_up_tables(&self) {
+        let config = self.ground.config.clone();
+        let mut stamp = self.stamp.lock().await;
+        if tables::stamp(&config) == *stamp {
+            return;
+        }
+        let loaded = tokio::task::spawn_blocking(move || tables::load(&config));
+        match loaded.await.expect("reading tables does not panic") {
+            Ok(tables) => {
+                for reason in &tables.passed_over {
+                    tracing::warn!(reason, "an installed table is not used");
+                }
+                self.ground.atlas.swap(tables.atlas);
+                *stamp = tables.stamp;
+                tracing::info!("the installed tables are in use");
+            }
+            Err(error) => tracing::error!(%error, "the tables in use stay"),
+        }
     }
 }
 
@@ -284,6 +313,15 @@ async fn keep_time(
             }
         }
     }
+}
+
+/// Waits between two questions to a registry: politeness is a matter of time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`run` waits, and the stage takes it as an argument"
+)]
+pub async fn wait(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// Resolves when told to stop, or when nobody is left to tell.

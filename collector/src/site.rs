@@ -6,13 +6,19 @@
 //! The page of the published folder and the pages of a running collector are made of the same parts.
 
 mod country;
+mod endpoints;
+mod facts;
+mod homes;
 mod layout;
 mod listing;
 mod numbers;
 mod release;
+mod revision;
 mod text;
 mod vendor;
+mod weighted;
 
+use crate::geo::owner::OwnerTable;
 use crate::release::{Column, Release};
 use phonehome_proto::vendor::Vendor;
 
@@ -23,6 +29,14 @@ enum Links {
     Folder,
     /// To the routes of a running collector.
     Served,
+}
+
+/// The owners of domains as this release was made with them.
+fn owners(release: &Release) -> OwnerTable {
+    let compiled_in = OwnerTable::embedded();
+    // A program younger than the release may know better than what registries answered then.
+    let answered = compiled_in.with_answers(&release.registrants);
+    answered.unwrap_or_else(|_| compiled_in.as_ref().clone())
 }
 
 /// `index.html` of a published folder.

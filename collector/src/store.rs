@@ -227,8 +227,8 @@ impl Store {
         }
     }
 
-    /// Stores a closed week's release, unless it has one already, or a home was erased from it since
-    /// there were `erasures`.
+    /// Stores a closed week's release, or a released week's revision, unless it has that already, or a
+    /// home was erased from it since there were `erasures`; a final week takes no revision.
     ///
     /// # Errors
     /// When the engine fails.

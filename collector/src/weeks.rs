@@ -7,9 +7,10 @@
 //! destroyed, folding its journal gives the same counters, to the byte, however often.
 
 pub mod closing;
+pub mod revision;
 
 use crate::format::json;
-use crate::geo::atlas::Atlas;
+use crate::geo::in_use::AtlasInUse;
 use crate::identity::Identity;
 use crate::journal::keys::{WeekKeyError, WeekKeys};
 use crate::metrics::{Counter, Metrics};
@@ -33,7 +34,7 @@ pub struct Weeks {
     /// Signs releases.
     pub identity: Arc<Identity>,
     /// Serves the weeks that are closed while it is here.
-    pub atlas: Arc<Atlas>,
+    pub atlas: AtlasInUse,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -47,6 +48,9 @@ pub enum WeeksError {
     /// The week's key cannot be used.
     #[error(transparent)]
     Key(#[from] WeekKeyError),
+    /// Homes withdrew from it each time it was folded.
+    #[error("homes are withdrawing from {0} while it is counted: try again later")]
+    Restless(Week),
     /// A stored release does not read.
     #[error("the stored release {0} was altered: it does not read")]
     Altered(ReleaseId),
@@ -168,12 +172,14 @@ impl Weeks {
             .filter(|key| row.is_some_and(|row| row.key_check == key.check()))
             .ok_or(WeekKeyError::Exchanged(week))?;
         let (weeks, runtime) = (self.clone(), Handle::current());
+        let atlas = self.atlas.now();
         // Hours of arithmetic in a large week: off the threads that answer homes.
         let folded = tokio::task::spawn_blocking(move || {
             let closing = Closing {
                 store: &weeks.store,
                 key: &key,
-                atlas: &weeks.atlas,
+                atlas: &atlas,
+                quorum: GateRules::default().quorum(),
                 metrics: &weeks.metrics,
                 runtime: &runtime,
             };
@@ -181,9 +187,11 @@ impl Weeks {
             let about = About {
                 id: ReleaseId { week, revision: 0 },
                 purpose: weeks.identity.purpose(),
-                atlas: weeks.atlas.sources(),
+                atlas: atlas.sources(),
             };
-            Ok(gate::release(about, &counters, &GateRules::default()))
+            let mut release = gate::release(about, &counters, &GateRules::default());
+            release.registrants = atlas.owners().answers().clone();
+            Ok(release)
         });
         folded.await.expect("folding does not panic")
     }
@@ -202,15 +210,7 @@ impl Weeks {
             // Read before folding: a home that withdraws meanwhile was told that it is not counted.
             let erasures = self.row(row.week).await?.map_or(0, |row| row.erasures);
             let release = self.fold(row.week, slices()).await?;
-            let text = json::to_json(&release);
-            let signature = self.identity.sign_release(&text);
-            let stored = ReleaseRow {
-                week: row.week,
-                revision: 0,
-                text,
-                signature,
-            };
-            match self.store.release_week(stored, erasures, now).await? {
+            match self.keep(&release, erasures, now).await? {
                 Stored::Fresh => {
                     self.metrics.count(Counter::ReleasesMade);
                     tracing::info!(release = %release.id, "release made");

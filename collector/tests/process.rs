@@ -144,13 +144,56 @@ fn a_port_in_use_is_69() {
 }
 
 #[test]
+fn a_table_that_is_none_is_65_and_named_and_the_old_ones_stay() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_config(folder.path(), "127.0.0.1:0", "");
+    let with_config = |command: &[&str]| {
+        let command = [command, &["--config", "collector.toml"]].concat();
+        collector(&command, folder.path())
+    };
+    let status = || with_config(&["geo", "status"]);
+    let before = status();
+    assert!(before.status.success());
+    let listed = String::from_utf8_lossy(&before.stdout).into_owned();
+    for table in ["DB-IP Lite country", "owners of domains", "compiled in"] {
+        assert!(listed.contains(table), "{listed}");
+    }
+    fs::write(folder.path().join("places.mmdb"), "no database").expect("a file");
+    let output = with_config(&["geo", "update", "places.mmdb"]);
+    assert_eq!(output.status.code(), Some(65));
+    let said = sentence(&output);
+    assert!(
+        said.contains("places.mmdb is not a country database"),
+        "{said}"
+    );
+    assert_eq!(status(), before, "nothing was installed");
+
+    // Nobody answers: each domain says so, and that is a finding.
+    let output = with_config(&["owners", "update", "--rdap", "http://127.0.0.1:1/"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        told.contains("miui.com: no answer: the server cannot be reached"),
+        "{told}"
+    );
+    assert_eq!(status(), before, "nothing was heard");
+    let output = with_config(&["owners", "update", "--rdap", "http://rdap.example/"]);
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "in the clear only to this machine"
+    );
+}
+
+#[test]
 fn a_missing_database_is_69() {
     let folder = tempfile::tempdir().expect("a folder");
     write_config(folder.path(), "127.0.0.1:0", "");
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 5] = [
         &["agents", "list"],
         &["agents", "invite"],
         &["release", "2026-W46"],
+        &["release", "2026-W46", "--revise"],
         &["publish", "--out", "out"],
     ];
     for command in commands {

@@ -406,24 +406,36 @@ fn rows_are_as_described() {
         (crate::format::table::TableName::Endpoints, "EndpointRow"),
     ] {
         let table = crate::format::table::Table::of(&release, table);
-        let keys = document["components"]["schemas"][schema]["properties"].as_object();
-        let keys: BTreeSet<&str> = keys.expect("keys").keys().map(String::as_str).collect();
-        assert_eq!(keys, table.columns.iter().copied().collect());
+        let rows: Value =
+            serde_json::from_str(&crate::format::json::of_table(&table)).expect("JSON");
+        assert_eq!(properties(&document, schema), keys(&rows[0]));
+        let columns: BTreeSet<&str> = table.columns.iter().copied().collect();
+        assert!(columns.is_subset(&keys(&rows[0])), "{schema}");
+    }
+    let whole: Value = serde_json::from_str(&crate::format::json::to_json(&release)).expect("JSON");
+    let singapore = whole["weighted"]["countries"].as_array().expect("rows");
+    let singapore = singapore.iter().find(|row| row["country"] == "SG");
+    for (row, schema) in [
+        (&whole["composition"][0], "CompositionRow"),
+        (&whole["belonging"]["tested"][0], "BelongingRow"),
+        (singapore.expect("a row"), "WeightedRow"),
+    ] {
+        assert_eq!(properties(&document, schema), keys(row), "{schema}");
     }
     let facts: Value = serde_json::from_str(&crate::format::json::of_meta(&release)).expect("JSON");
-    let facts: BTreeSet<&str> = facts
-        .as_object()
-        .expect("keys")
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let described = document["components"]["schemas"]["ReleaseFacts"]["properties"].as_object();
-    assert_eq!(
-        facts,
-        described
-            .expect("keys")
-            .keys()
-            .map(String::as_str)
-            .collect()
-    );
+    // A first release, made of the committed tables alone, has all that must be there and no more.
+    let required = document["components"]["schemas"]["ReleaseFacts"]["required"].as_array();
+    let required = required.expect("a list").iter().filter_map(Value::as_str);
+    assert_eq!(keys(&facts), required.collect());
+    assert!(keys(&facts).is_subset(&properties(&document, "ReleaseFacts")));
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    let keys = object.as_object().expect("an object").keys();
+    keys.map(String::as_str).collect()
+}
+
+/// What the description says of an object.
+fn properties<'a>(document: &'a Value, schema: &str) -> BTreeSet<&'a str> {
+    keys(&document["components"]["schemas"][schema]["properties"])
 }

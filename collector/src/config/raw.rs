@@ -2,6 +2,7 @@
 
 use super::{Config, IntakeConfig, read};
 use crate::geo::exercise::ExerciseTable;
+use crate::owners::{self, Address, NotAnAddress};
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::seal::SigningKey;
@@ -41,6 +42,8 @@ pub(super) struct Raw {
     geo: RawGeo,
     exercise: Option<Spanned<RawExercise>>,
     #[serde(default)]
+    owners: RawOwners,
+    #[serde(default)]
     publish: RawPublish,
 }
 
@@ -70,6 +73,12 @@ struct RawGeo {
 #[serde(deny_unknown_fields)]
 struct RawExercise {
     networks: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOwners {
+    rdap: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +149,7 @@ impl Raw {
                 .map(|path| resolve(folder, path.as_ref()))
                 .collect(),
             exercise: self.exercise(purpose, folder)?,
+            owners: self.owners()?,
             publish: self.publish.out.map(|out| resolve(folder, &out)),
         })
     }
@@ -193,6 +203,14 @@ impl Raw {
                     .map_err(|_| wrong(text, sentence))
             })
             .collect()
+    }
+
+    fn owners(&self) -> Result<Address, Wrong> {
+        let Some(text) = &self.owners.rdap else {
+            return Ok(owners::IANA.parse().expect("IANA's list is an address"));
+        };
+        let address = text.as_ref().parse();
+        address.map_err(|error: NotAnAddress| wrong(text, &error.to_string()))
     }
 
     fn exercise(&self, purpose: Purpose, folder: &Path) -> Result<ExerciseTable, Wrong> {

@@ -113,6 +113,11 @@ fn a_mistake_is_one_sentence_with_file_and_line() {
             4,
             "only for purpose",
         ),
+        (
+            &format!("{LEAST}[owners]\nrdap = 'http://rdap.example.net/'"),
+            5,
+            "is not where RDAP can be asked",
+        ),
     ] {
         let why = refused(text);
         assert!(

@@ -1,7 +1,9 @@
 //! A small release with every state in it, for the tests of what readers see.
 
+use crate::release::revision::{Before, Reason, Revision};
 use crate::release::{
-    AtlasSource, BasisPoints, Cell, Column, Matrix, Numbers, PlaceStatus, Release, ReleaseId,
+    AtlasSource, BasisPoints, Cell, Column, Matrix, Numbers, PlaceStatus, RegistryAnswers, Release,
+    ReleaseId,
 };
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::manifest::Purpose;
@@ -56,7 +58,8 @@ fn imprecise(x: u32, n: u32) -> Cell {
     Cell::Imprecise(numbers(x, n, 1_500, PlaceStatus::Single))
 }
 
-fn zero(n: u32) -> Cell {
+/// None of `n` homes.
+pub(crate) fn zero(n: u32) -> Cell {
     Cell::Zero(numbers(0, n, 900, PlaceStatus::Confident))
 }
 
@@ -139,11 +142,28 @@ pub(crate) fn release() -> Release {
         imprecise(20, 30),
     );
     home.insert((vendor("xiaomi"), singapore, None), Cell::Suppressed);
-    let mut endpoints = std::collections::BTreeMap::new();
-    for name in ["sa.api.intl.miui.com", "data.mistat.rus.xiaomi.com"] {
-        let id = EndpointId::of_name(name).expect("a listed endpoint");
-        endpoints.insert((vendor("xiaomi"), id), value(25, 40));
-    }
+    let endpoints = [
+        ("sa.api.intl.miui.com", "xiaomi", value(25, 40)),
+        ("sa.api.intl.miui.com", "samsung", zero(120)),
+        ("sa.api.intl.miui.com", "huawei", Cell::Suppressed),
+        ("data.mistat.rus.xiaomi.com", "xiaomi", value(15, 40)),
+        ("data.mistat.rus.xiaomi.com", "samsung", zero(120)),
+        ("connect.rom.miui.com", "xiaomi", value(35, 40)),
+        ("connect.rom.miui.com", "samsung", value(10, 120)),
+        ("connect.rom.miui.com", "huawei", value(10, 60)),
+        ("play.googleapis.com", "xiaomi", value(35, 40)),
+        ("play.googleapis.com", "samsung", value(110, 120)),
+        ("play.googleapis.com", "huawei", value(50, 60)),
+        ("graph.facebook.com", "xiaomi", imprecise(15, 40)),
+        ("graph.facebook.com", "samsung", imprecise(40, 120)),
+        ("xp.apple.com", "apple", value(60, 60)),
+        ("www.googleadservices.com", "samsung", Cell::Suppressed),
+    ];
+    let endpoints = endpoints.map(|(name, of, cell)| {
+        let endpoint = EndpointId::of_name(name).expect("a listed endpoint");
+        ((vendor(of), endpoint), cell)
+    });
+    let endpoints = endpoints.into();
 
     Release {
         id: "2026-W46.0".parse::<ReleaseId>().expect("a release"),
@@ -152,7 +172,8 @@ pub(crate) fn release() -> Release {
         k: 10,
         network_homes_max: 4,
         rounding: 5,
-        method: 1,
+        refutation_homes_min: 6,
+        method: 2,
         atlas: vec![
             AtlasSource {
                 name: "DB-IP Lite country".to_owned(),
@@ -160,10 +181,20 @@ pub(crate) fn release() -> Release {
                 licence: "CC BY 4.0, IP Geolocation by DB-IP, https://db-ip.com".to_owned(),
             },
             AtlasSource {
-                name: "Network table <asn>".to_owned(),
+                name: "Own countries <mmdb>".to_owned(),
+                build: "2026-11-03".to_owned(),
+                licence: "an operator's own".to_owned(),
+            },
+            AtlasSource {
+                name: "ip-location-db networks".to_owned(),
                 build: "2026-11-02".to_owned(),
                 licence: "CC BY 4.0, DB-IP https://db-ip.com, routeviews.org and nro.net"
                     .to_owned(),
+            },
+            AtlasSource {
+                name: "region tokens in host names".to_owned(),
+                build: "endpoint list version 1".to_owned(),
+                licence: "Phonehome's own list of facts, a source per row".to_owned(),
             },
         ],
         homes: Some(290),
@@ -173,5 +204,30 @@ pub(crate) fn release() -> Release {
         owner,
         home,
         endpoints,
+        registrants: RegistryAnswers::default(),
+        revision: None,
     }
+}
+
+/// The same week revised: Xiaomi's servers in Singapore stand in two countries now.
+pub(crate) fn revised() -> Release {
+    let first = release();
+    let mut now = first.clone();
+    now.atlas[0].build = "2026-12-01".to_owned();
+    let key = (vendor("xiaomi"), Column::Country(country("SG")));
+    let before = first.server[&key];
+    now.id.revision = 1;
+    now.server.insert(key, Cell::Suppressed);
+    now.revision = Some(Revision {
+        reasons: vec![Reason {
+            source: first.atlas[0].name.clone(),
+            from: Some(first.atlas[0].build.clone()),
+            to: Some("2026-12-01".to_owned()),
+        }],
+        before: Before {
+            server: Matrix::from([(key, before)]),
+            ..Before::default()
+        },
+    });
+    now
 }

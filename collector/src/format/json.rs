@@ -1,17 +1,21 @@
 //! A release as JSON, both ways, and its tables as arrays of objects.
 //!
 //! [`to_json`] writes all that a release holds, beside words for readers (licence, citation, what
-//! its states mean); [`from_json`] reads the release back, whole and equal. Keys of a row are the
-//! CSV's columns; an empty field is `null`. The same release gives the same bytes: keys in a fixed
+//! its states mean) and what is worked out of it (module `derived`); [`from_json`] reads the release
+//! back, whole and equal. Keys of a row are the CSV's columns, and of an endpoint's row also the class
+//! and the owner that the public list gives it; an empty field is `null`. The same release gives the same bytes: keys in a fixed
 //! order, one row a line. Readers ignore keys they do not know, so that later versions may add some.
 
+mod derived;
 mod read;
+pub mod revision;
 
 pub use read::{NotARelease, from_json};
 
-use super::table::{Field, Table, TableName};
+use super::table::{Field, HOME_OTHER, Table, TableName};
 use crate::map::words;
 use crate::release::{Cell, Release};
+use phonehome_proto::endpoint::EndpointId;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
 
@@ -51,6 +55,7 @@ pub fn of_meta(release: &Release) -> String {
 pub fn to_json(release: &Release) -> String {
     let mut out = String::from("{\n");
     push_meta(&mut out, release);
+    derived::push(&mut out, release);
     out.push_str(",\n\"tables\": {");
     for (index, name) in TableName::ALL.into_iter().enumerate() {
         out.push_str(if index == 0 { "\n" } else { ",\n" });
@@ -92,15 +97,24 @@ fn push_meta(out: &mut String, release: &Release) {
         ("k", text(&release.k)),
         ("network_homes_max", text(&release.network_homes_max)),
         ("rounding", text(&release.rounding)),
+        ("refutation_homes_min", text(&release.refutation_homes_min)),
         ("method", text(&release.method)),
         ("gate", text(&words::of_gate(release))),
+        ("light", text(&words::of_light(release))),
         ("cells", text(&cells(release))),
         ("atlas", text(&atlas)),
         ("boundaries", text(&BOUNDARIES)),
         ("licence", text(&LICENCE)),
         ("citation", text(&citation(release))),
     ];
-    let lines = entries.map(|(key, value)| format!("\"{key}\": {value}"));
+    let mut lines = entries
+        .map(|(key, value)| format!("\"{key}\": {value}"))
+        .to_vec();
+    if !release.registrants.is_empty() {
+        let answers = release.registrants.to_json();
+        lines.push(format!("\"registrants\": {}", answers.trim_end()));
+    }
+    lines.extend(revision::of(release).map(|value| format!("\"revised\": {value}")));
     out.push_str(&lines.join(",\n"));
 }
 
@@ -144,7 +158,13 @@ fn text<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("strings, numbers and maps with text keys always serialise")
 }
 
-/// A row as an object in the order of its columns.
+/// The endpoint of the public list with this pattern.
+fn listed(pattern: &str) -> Option<EndpointId> {
+    let name = pattern.strip_prefix("*.").unwrap_or(pattern);
+    EndpointId::of_name(name).filter(|endpoint| endpoint.pattern() == pattern)
+}
+
+/// A row as an object in the order of its columns, and an endpoint's facts after them.
 struct Row<'a> {
     columns: &'a [&'static str],
     fields: &'a [Field],
@@ -152,7 +172,7 @@ struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.columns.len()))?;
+        let mut map = serializer.serialize_map(None)?;
         for (column, field) in self.columns.iter().zip(self.fields) {
             match field {
                 Field::Text(text) => map.serialize_entry(column, text)?,
@@ -163,6 +183,12 @@ impl Serialize for Row<'_> {
                 }
                 Field::Empty => map.serialize_entry(column, &())?,
             }
+        }
+        let endpoint = self.columns.iter().position(|column| *column == "endpoint");
+        if let Some(Field::Text(pattern)) = endpoint.map(|at| &self.fields[at]) {
+            let endpoint = listed(pattern);
+            map.serialize_entry("class", &endpoint.map(|of| of.class().as_str()))?;
+            map.serialize_entry("owner", &endpoint.map(EndpointId::owner_name))?;
         }
         map.end()
     }

@@ -61,9 +61,9 @@ pub(super) fn draw(release: &Release, view: View) -> String {
 /// The rows of the server matrix that a view is about.
 fn rows(release: &Release, view: View) -> Vec<Row<'_>> {
     match view {
-        View::Vendor(vendor) => vec![Row::of(&release.server, vendor)],
+        View::Vendor(vendor) => vec![Row::of(release, vendor)],
         View::AllVendors => Vendor::all()
-            .map(|vendor| Row::of(&release.server, vendor))
+            .map(|vendor| Row::of(release, vendor))
             .collect(),
     }
 }
@@ -229,7 +229,11 @@ impl Sheet {
                 world::draw(&mut self.body, row, outlines, scale, exercise);
                 self.body.push_str("</g>\n");
                 let mut y = top + 32.0 + height + 4.0;
-                for (kind, text) in [(FINDING, row.summary()), (NOTE, row.outside())] {
+                for (kind, text) in [
+                    (FINDING, row.summary()),
+                    (NOTE, row.outside()),
+                    (NOTE, row.homes_stand()),
+                ] {
                     y = self.lines(x, y, kind, width, &text);
                 }
                 lowest = lowest.max(y);

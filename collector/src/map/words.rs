@@ -4,6 +4,8 @@
 //! and nothing else.
 
 use crate::map::borders;
+use crate::release::composition::Composition;
+use crate::release::weighted::{EFFECTIVE_HOMES_MIN, Weighted};
 use crate::release::{BasisPoints, Cell, Column, Numbers, PlaceStatus, Release};
 use phonehome_proto::manifest::Purpose;
 
@@ -34,7 +36,7 @@ pub fn of_cell(cell: &Cell) -> String {
         Cell::Imprecise(numbers) => {
             let why = match numbers.place_status {
                 PlaceStatus::Single => "imprecise: one database",
-                PlaceStatus::Disputed => "imprecise: databases disagree",
+                PlaceStatus::Disputed => "imprecise: sources disagree",
                 PlaceStatus::Confident | PlaceStatus::Anycast | PlaceStatus::Unknown => {
                     "imprecise: wide interval"
                 }
@@ -52,6 +54,37 @@ pub fn of_cell(cell: &Cell) -> String {
     }
 }
 
+/// A cell's share and its homes, without a word on how its place is known.
+#[must_use]
+pub fn of_share(cell: &Cell) -> String {
+    match cell {
+        Cell::Value(numbers) | Cell::Imprecise(numbers) => of_numbers(numbers),
+        Cell::Zero(_) | Cell::Suppressed | Cell::NoData | Cell::NotApplicable => of_cell(cell),
+    }
+}
+
+/// How a place is known.
+#[must_use]
+pub const fn of_status(status: PlaceStatus) -> &'static str {
+    match status {
+        PlaceStatus::Confident => "confident: two sources agree, none contradicts",
+        PlaceStatus::Single => "single: one source says so",
+        PlaceStatus::Disputed => "disputed: sources name several countries",
+        PlaceStatus::Anycast => "served from many places at once",
+        PlaceStatus::Unknown => "no source knows",
+    }
+}
+
+/// Names in a row: `Germany, France and Poland`.
+#[must_use]
+pub fn list(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [some @ .., last] => format!("{} and {last}", some.join(", ")),
+    }
+}
+
 fn of_numbers(numbers: &Numbers) -> String {
     format!(
         "{} of about {} homes ({})",
@@ -59,6 +92,49 @@ fn of_numbers(numbers: &Numbers) -> String {
         numbers.n,
         interval(numbers)
     )
+}
+
+/// Where the homes behind a world number stand: `50 in Germany, 10 in other countries`.
+#[must_use]
+pub fn of_composition(composition: &Composition) -> String {
+    if composition.parts.is_empty() {
+        return "in which countries is not told".to_owned();
+    }
+    let mut named: Vec<(u32, &str)> = composition
+        .parts
+        .iter()
+        .filter_map(|(country, &homes)| Some((homes, borders::name(country.as_ref()?))))
+        .collect();
+    named.sort_by_key(|&(homes, name)| (std::cmp::Reverse(homes), name));
+    let others = composition
+        .parts
+        .get(&None)
+        .map(|&homes| (homes, "other countries"));
+    let mut parts: Vec<String> = named
+        .into_iter()
+        .chain(others)
+        .map(|(homes, name)| format!("{homes} in {name}"))
+        .collect();
+    if composition.leaves_a_rest() {
+        parts.push("the rest elsewhere or not told".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// A cell of the weighted column: `48 % (39 to 58 %)`.
+#[must_use]
+pub fn of_weighted(cell: &Weighted) -> String {
+    match cell {
+        Weighted::Shown(numbers) => format!(
+            "{} ({} to {}\u{a0}%)",
+            percent(numbers.share),
+            numbers.share_low.0 / 100,
+            numbers.share_high.0.div_ceil(100)
+        ),
+        Weighted::Suppressed => format!(
+            "suppressed: fewer than {EFFECTIVE_HOMES_MIN} effective homes, or one vendor alone"
+        ),
+    }
 }
 
 /// A column's name: the country's, or what stands for no country.
@@ -104,6 +180,18 @@ pub fn of_gate(release: &Release) -> String {
     )
 }
 
+/// What round trips may say about a place, and how many homes could make it up.
+#[must_use]
+pub fn of_light(release: &Release) -> String {
+    format!(
+        "A country is struck out of the places of a server only where light in vacuum could not have \
+         reached it in the second shortest round trip, each the least of five handshakes or more, in \
+         every one of at least three networks whose homes pass the gate together. So at least {} homes \
+         would have to lie to strike out a place that is true, or to make one place look like many.",
+        release.refutation_homes_min
+    )
+}
+
 /// Who reported: `about 60 homes in at least 10 networks`.
 #[must_use]
 pub fn of_homes(release: &Release) -> String {
@@ -142,4 +230,37 @@ pub fn of_closing(release: &Release) -> String {
         .closed_at
         .day()
         .map_or_else(|| release.closed_at.to_string(), |day| day.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use phonehome_proto::net::Country;
+    use std::collections::BTreeMap;
+
+    fn told(homes: u32, parts: &[(Option<&str>, u32)]) -> String {
+        let parts = parts.iter().map(|&(code, homes)| {
+            let country = code.map(|code| Country::parse(code).expect("a code"));
+            (country, homes)
+        });
+        let parts: BTreeMap<_, _> = parts.collect();
+        of_composition(&Composition { homes, parts })
+    }
+
+    #[test]
+    fn a_composition_says_what_it_leaves_out() {
+        assert_eq!(
+            told(120, &[(Some("FR"), 50), (Some("DE"), 60)]),
+            "60 in Germany, 50 in France, the rest elsewhere or not told"
+        );
+        assert_eq!(
+            told(70, &[(Some("DE"), 60), (None, 10)]),
+            "60 in Germany, 10 in other countries"
+        );
+        assert_eq!(
+            told(70, &[(None, 40)]),
+            "40 in other countries, the rest elsewhere or not told"
+        );
+        assert_eq!(told(70, &[]), "in which countries is not told");
+    }
 }

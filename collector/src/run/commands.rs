@@ -1,13 +1,18 @@
 //! The commands that are not `serve`: each takes what was typed, gives what to print.
 
+mod geography;
+
+pub use geography::{geo_status, geo_update, owners_update};
+
 use super::ground::{self, Ground};
-use super::{RunError, in_words};
+use super::{RunError, in_words, tables};
 use crate::config::Config;
 use crate::geo::atlas::Atlas;
 use crate::geo::lookup;
 use crate::publish::{self, Origin, Outcome, VerifyError};
 use crate::secret_file::{self, SecretFileError};
 use crate::weeks::Released;
+use crate::weeks::revision::Revised;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::seal::VerifyingKey;
 use phonehome_proto::time::{Timestamp, Week};
@@ -58,7 +63,7 @@ impl Found {
 /// The first thing that is wrong.
 pub fn check(config: &Config) -> Result<(), RunError> {
     ground::apart(config)?;
-    ground::atlas(config)?;
+    tables::load(config)?;
     match secret_file::read(&config.identity) {
         // `serve` makes it the first time.
         Ok(_) | Err(SecretFileError::Missing(_)) => Ok(()),
@@ -114,6 +119,41 @@ pub async fn release(ground: &Ground, week: Week, now: Timestamp) -> Result<Foun
             in_words(until)
         )),
         Released::Nothing => Found::finding(format!("there is nothing to release of {week}\n")),
+    })
+}
+
+/// `release WEEK --revise`: places a released week again with the tables in use now, if it may.
+///
+/// # Errors
+/// When store or key fail.
+pub async fn revise(ground: &Ground, week: Week, now: Timestamp) -> Result<Found, RunError> {
+    let weeks = ground.weeks(ground.keys());
+    Ok(match weeks.revise(week, now).await? {
+        Revised::Now(id) => Found::good(format!("revised: {id}\n")),
+        Revised::SameTables(id) => Found::good(format!(
+            "nothing changed: {id} was made with the tables in use now\n"
+        )),
+        Revised::NothingToTell(id) => Found::good(format!(
+            "nothing changed: the tables are other ones than those of {id}, but no cell changed by as \
+             many homes as a cell needs to be told anew\n"
+        )),
+        Revised::Twice(id) => Found::finding(format!(
+            "{week} was revised before, as {id}; a week is revised once at most\n"
+        )),
+        Revised::StillOpen(until) => Found::finding(format!(
+            "{week} is open: it takes batches until {}\n",
+            in_words(until)
+        )),
+        Revised::NotReleased => Found::finding(format!(
+            "{week} was never released, so there is nothing to revise\n"
+        )),
+        Revised::Final(id) => Found::finding(format!(
+            "{week} is final: its reports are destroyed, and {id} is the last word on it\n"
+        )),
+        Revised::OtherMethod(id) => Found::finding(format!(
+            "{id} was counted by another method than this program's, which a revision would mix with \
+             what the tables changed\n"
+        )),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Why the collector cannot run, or go on: one sentence each, and the exit code it ends with.
 
 use crate::config::ConfigError;
+use crate::geo::atlas::Older;
 use crate::geo::country::NotADatabase;
 use crate::intake::tls::TlsError;
 use crate::publish::PublishError;
@@ -75,6 +76,35 @@ pub enum RunError {
         /// What is wrong with it.
         source: NotADatabase,
     },
+    /// An installed table, or the list of them, is not what was installed.
+    #[error("{} is not as it was installed: install it again with 'geo update'", path.display())]
+    Altered {
+        /// Which.
+        path: PathBuf,
+    },
+    /// A database's file is named like nothing that can stand on a release.
+    #[error(
+        "{} cannot be installed: its name must be up to 64 letters, digits, '-', '_' and '.'",
+        path.display()
+    )]
+    Name {
+        /// Which.
+        path: PathBuf,
+    },
+    /// As many databases as there may be are installed.
+    #[error("more than {0} country databases cannot be installed")]
+    TooManyDatabases(usize),
+    /// A file cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Unwritable {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A country database is older than the one in use.
+    #[error(transparent)]
+    Older(#[from] Older),
     /// An address cannot be listened on.
     #[error("'{key}' cannot listen on {address}: {source}")]
     Listen {
@@ -105,7 +135,11 @@ impl RunError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Nested { .. } => 64,
-            Self::Geo { .. } => 65,
+            Self::Geo { .. }
+            | Self::Older(_)
+            | Self::Altered { .. }
+            | Self::Name { .. }
+            | Self::TooManyDatabases(_) => 65,
             Self::Tls(_) | Self::Ended(..) => 70,
             Self::Identity(_)
             | Self::LostDatabase { .. }
@@ -113,6 +147,7 @@ impl RunError {
             | Self::Store(_)
             | Self::Folder { .. }
             | Self::Unreadable { .. }
+            | Self::Unwritable { .. }
             | Self::Listen { .. }
             | Self::Weeks(_)
             | Self::Publish(_) => 69,

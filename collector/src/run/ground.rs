@@ -1,9 +1,8 @@
 //! What a configuration names, opened: identity, store, tables. `serve` and the commands stand on it.
 
-use super::RunError;
+use super::{RunError, tables};
 use crate::config::Config;
-use crate::geo::atlas::Atlas;
-use crate::geo::country::CountrySource;
+use crate::geo::in_use::AtlasInUse;
 use crate::identity::Identity;
 use crate::journal::keys::WeekKeys;
 use crate::metrics::Metrics;
@@ -12,10 +11,10 @@ use crate::store::Store;
 use crate::weeks::Weeks;
 use crate::withdrawal::Withdrawals;
 use phonehome_proto::chance::SharedChance;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use tables::{Stamp, Tables};
 
 /// Everything that lasts.
 pub struct Ground {
@@ -28,15 +27,14 @@ pub struct Ground {
     /// All that is kept.
     pub store: Store,
     /// Where everything stands.
-    pub atlas: Arc<Atlas>,
+    pub atlas: AtlasInUse,
+    /// Which installed tables are in it.
+    pub stamp: Stamp,
     /// Randomness.
     pub chance: SharedChance,
     /// Counters, since it was opened.
     pub metrics: Metrics,
 }
-
-/// Bytes of a country database; the largest that is sold has a tenth.
-const DATABASE_BYTES_MAX: u64 = 1 << 30;
 
 impl Ground {
     /// Opens what `config` names. A collector that is new is made: its folders, its database, and
@@ -45,7 +43,7 @@ impl Ground {
     /// # Errors
     /// [`RunError`]; nothing was lost.
     pub async fn make(config: Config, chance: SharedChance) -> Result<Self, RunError> {
-        let atlas = atlas(&config)?;
+        let tables = tables::load(&config)?;
         let is_new = !config.identity.exists();
         if !is_new && !config.database().exists() {
             let (database, identity) = (config.database(), config.identity.clone());
@@ -61,7 +59,7 @@ impl Ground {
         } else {
             Identity::load(&config.identity, config.purpose)?
         };
-        Self::stand(config, identity, store, atlas, chance).await
+        Self::stand(config, identity, store, tables, chance).await
     }
 
     /// Opens what `config` names, and makes nothing.
@@ -69,17 +67,17 @@ impl Ground {
     /// # Errors
     /// [`RunError`], also when there is no database.
     pub async fn open(config: Config, chance: SharedChance) -> Result<Self, RunError> {
-        let atlas = atlas(&config)?;
+        let tables = tables::load(&config)?;
         let store = Store::open(&config.database(), false).await?;
         let identity = Identity::load(&config.identity, config.purpose)?;
-        Self::stand(config, identity, store, atlas, chance).await
+        Self::stand(config, identity, store, tables, chance).await
     }
 
     async fn stand(
         config: Config,
         identity: Identity,
         store: Store,
-        atlas: Atlas,
+        tables: Tables,
         chance: SharedChance,
     ) -> Result<Self, RunError> {
         let (audience, purpose) = (identity.audience(), identity.purpose());
@@ -91,7 +89,8 @@ impl Ground {
             serial: serial.ok_or(RunError::OtherCollector)?,
             identity: Arc::new(identity),
             store,
-            atlas: Arc::new(atlas),
+            stamp: tables.stamp,
+            atlas: AtlasInUse::new(tables.atlas),
             chance,
             metrics: Metrics::new(),
         })
@@ -127,34 +126,10 @@ impl Ground {
             store: self.store.clone(),
             keys,
             identity: Arc::clone(&self.identity),
-            atlas: Arc::clone(&self.atlas),
+            atlas: self.atlas.clone(),
             metrics: self.metrics.clone(),
         }
     }
-}
-
-/// The embedded tables and what the configuration adds to them.
-///
-/// # Errors
-/// When a named database cannot be read.
-pub fn atlas(config: &Config) -> Result<Atlas, RunError> {
-    let mut atlas = Atlas::embedded().with_exercise(config.exercise.clone());
-    for path in &config.databases {
-        let mut bytes = Vec::new();
-        let read =
-            File::open(path).and_then(|file| file.take(DATABASE_BYTES_MAX).read_to_end(&mut bytes));
-        read.map_err(|source| RunError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let source = CountrySource::read(&name, bytes).map_err(|source| RunError::Geo {
-            path: path.clone(),
-            source,
-        })?;
-        atlas = atlas.with_countries(source);
-    }
-    Ok(atlas)
 }
 
 /// Refuses folders that lie within each other by way of links, which the configuration's text does

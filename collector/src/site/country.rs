@@ -1,6 +1,6 @@
 //! The page of one country, or of what stands for none.
 
-use super::{Links, layout, numbers, text};
+use super::{Links, homes, layout, numbers, text, weighted};
 use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::words;
@@ -30,6 +30,11 @@ pub(super) fn page(release: &Release, column: Column) -> String {
             numbers::full(&table, "")
         ));
     }
+    body.push_str("<h2 id=\"weighted\">Weighted to shipments</h2>\n");
+    body.push_str(&weighted::sentence(release, column));
+    body.push_str(&weighted::explanation());
+    body.push_str("<h2 id=\"homes\">Where the homes behind these numbers stand</h2>\n");
+    body.push_str(&homes::list(release));
     body.push_str(text::READING);
     body.push_str(text::LIMITS);
     body.push_str(&text::method(release));

@@ -1,6 +1,6 @@
 //! The page of a release.
 
-use super::{Links, layout, numbers, text};
+use super::{Links, endpoints, homes, layout, numbers, revision, text, weighted};
 use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::{self, View, words};
@@ -15,6 +15,7 @@ pub(super) fn page(release: &Release, links: Links) -> String {
         escape(&words::of_homes(release)),
         release.id
     );
+    body.push_str(&revision::section(release));
     body.push_str(&figure(&map::svg(release, View::AllVendors)));
     body.push_str("<h2 id=\"server\">The map in numbers: where the servers stand</h2>\n");
     body.push_str(&numbers::heat(
@@ -27,6 +28,11 @@ pub(super) fn page(release: &Release, links: Links) -> String {
         TableName::Server,
         "Every number behind the map.",
     ));
+    body.push_str("<h3 id=\"homes\">Where the homes behind these numbers stand</h3>\n");
+    body.push_str(&homes::list(release));
+    body.push_str("<h3 id=\"weighted\">Beside it: weighted to shipments</h3>\n");
+    body.push_str(&weighted::explanation());
+    body.push_str(&weighted::table(release, links));
     for (id, heading, matrix, name) in [
         (
             "network",
@@ -43,7 +49,7 @@ pub(super) fn page(release: &Release, links: Links) -> String {
     ] {
         let lead = match name {
             TableName::Owner => {
-                "By the country in which the owner of the contacted domain is registered."
+                "By the country of the contacted domain's owner: the registrant's where a registry publishes it, else the owner's seat."
             }
             _ => "By the country in which the operator of the server's network is registered.",
         };
@@ -51,17 +57,14 @@ pub(super) fn page(release: &Release, links: Links) -> String {
         body.push_str(&numbers::heat(matrix, links, lead));
         body.push_str(&all(release, name, lead));
     }
-    body.push_str("<h2 id=\"home\">By the home's country, and by endpoint</h2>\n");
+    body.push_str("<h2 id=\"home\">By the home's country</h2>\n");
     body.push_str(&all(
         release,
         TableName::Home,
         "By country of the server and country of the home; home countries with few homes are together.",
     ));
-    body.push_str(&all(
-        release,
-        TableName::Endpoints,
-        "By endpoint of the public list; the country is the one its owner is registered in.",
-    ));
+    body.push_str("<h2 id=\"endpoints\">By endpoint</h2>\n");
+    body.push_str(&endpoints::section(release, links, None));
     body.push_str(text::READING);
     body.push_str(text::LIMITS);
     body.push_str(&text::method(release));

@@ -29,6 +29,117 @@ fn the_page_is_golden_around_the_map() {
     fixture::golden("index.html", &page.replace(&svg, "<!-- map.svg -->\n"));
 }
 
+/// The founding case: three facts in three columns, and no word of where data goes in the end.
+#[test]
+fn the_vendor_page_is_golden_around_the_map() {
+    let release = fixture::release();
+    let xiaomi = Vendor::from_id("xiaomi").expect("a listed vendor");
+    let svg = map::svg(&release, View::Vendor(xiaomi));
+    let page = vendor(&release, xiaomi);
+    assert!(
+        page.contains(&svg),
+        "the page holds the picture's very bytes"
+    );
+    let columns: Vec<&str> = page
+        .split("<td><h3 aria-hidden")
+        .skip(1)
+        .map(|cell| cell.split("</td>").next().expect("a cell ends"))
+        .collect();
+    let [server, network, owner] = columns[..] else {
+        panic!("three columns, not {}", columns.len())
+    };
+    for (column, said) in [
+        (
+            server,
+            "server in <b><a href=\"/countries/SG\">Singapore</a></b>: 63\u{a0}%",
+        ),
+        (
+            server,
+            "server in <b><a href=\"/countries/RU\">Russia</a></b>: 38\u{a0}%",
+        ),
+        (server, "single: one source says so"),
+        (server, "DB-IP Lite country (2026-11-01)"),
+        (
+            server,
+            "Host names of its own say: India, Russia and Singapore",
+        ),
+        (
+            network,
+            "operator registered in <b><a href=\"/countries/CN\">China</a></b>: 75\u{a0}%",
+        ),
+        (network, "Alibaba"),
+        (
+            owner,
+            "owner in <b><a href=\"/countries/CN\">China</a></b>: 100\u{a0}%",
+        ),
+        (
+            owner,
+            "<b>miui.com and xiaomi.com</b>: Xiaomi, seat in China",
+        ),
+    ] {
+        assert!(column.contains(said), "'{said}' is not in {column}");
+    }
+    assert!(!page.contains("data sent to"));
+    fixture::golden("vendor.html", &page.replace(&svg, "<!-- map.svg -->\n"));
+}
+
+#[test]
+fn no_world_figure_goes_without_its_homes() {
+    let release = fixture::release();
+    let told = "30 in Germany, the rest elsewhere or not told";
+    let pages = pages(&release);
+    for page in &pages[..5] {
+        assert!(page.contains(told));
+    }
+    assert!(map::svg(&release, View::AllVendors).contains(told));
+}
+
+#[test]
+fn the_weighted_column_says_what_it_is() {
+    let mut release = fixture::release();
+    let singapore = Column::Country(Country::parse("SG").expect("a code"));
+    let page = country(&release, singapore);
+    assert!(page.contains("Of observed devices, weighted to shipments of 2020-Q1: 39\u{a0}%"));
+    assert!(index(&release).contains("weighted to shipments of 2020-Q1"));
+    // Never on the map.
+    assert!(!map::svg(&release, View::AllVendors).contains("weighted"));
+    for ((of, _), cell) in &mut release.server {
+        if of.id() != "xiaomi" {
+            *cell = crate::release::Cell::Suppressed;
+        }
+    }
+    let page = country(&release, singapore);
+    assert!(
+        page.contains("weighted to shipments of 2020-Q1: suppressed"),
+        "{page}"
+    );
+}
+
+#[test]
+fn classes_stand_apart_with_their_owners() {
+    let page = index(&fixture::release());
+    let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("no '{text}'"));
+    let (telemetry, platform) = (at("<h3>Telemetry"), at("<h3>Platform"));
+    let (analytics, advertising) = (at("<h3>Analytics"), at("<h3>Advertising"));
+    let own = at(
+        "Xiaomi</th><td class=\"text\">sa.api.intl.miui.com</td><td class=\"text\">Xiaomi, China</td>",
+    );
+    let google = at(
+        "<td class=\"text\">play.googleapis.com</td><td class=\"text\">Google, United States</td>",
+    );
+    let meta =
+        at("<td class=\"text\">graph.facebook.com</td><td class=\"text\">Meta, United States</td>");
+    assert!(telemetry < own && own < platform);
+    assert!(platform < google && google < analytics);
+    assert!(analytics < meta && meta < advertising);
+    let verdict = |row: usize| {
+        let row = &page[row..];
+        row[..row.find("</tr>").expect("a row ends")].to_owned()
+    };
+    assert!(verdict(own).contains(">yes: z "), "{}", verdict(own));
+    assert!(verdict(google).contains(">no: z "));
+}
+
 #[test]
 fn every_page_of_an_exercise_says_so_twice() {
     let mut release = fixture::release();

@@ -11,12 +11,12 @@ use phonehome_proto::seal::PayloadType;
 /// How to read map and tables.
 pub(super) const READING: &str = "\
 <h2 id=\"reading\">How to read it</h2>
-<p>A cell says: of the homes that had a phone of this vendor on at least four days of the week, in what \
-share was such a phone seen contacting one of the vendor's own listed servers standing in this country? One home, one vote, \
+<p>A cell says: of the homes that had a phone of this vendor on at least four days of the week (days on which most of what its phones sent \
+hid its name do not count), in what share was such a phone seen contacting one of the vendor's own listed servers standing in this country? One home, one vote, \
 however many phones it has and however often they call.</p>
 <dl>
-<dt>Value</dt><dd>The share, from places that two address databases agree on.</dd>
-<dt>Imprecise (≈)</dt><dd>The share, but the place rests on one database or the databases disagree, or the \
+<dt>Value</dt><dd>The share, from places that two sources agree on: address databases, or a host name that says where it serves from.</dd>
+<dt>Imprecise (≈)</dt><dd>The share, but the place rests on one database or the sources disagree, or the \
 95 % interval spans more than one colour. Take the interval, not the colour.</dd>
 <dt>Zero (0)</dt><dd>Homes enough were asked, and in none of them was it seen.</dd>
 <dt>Suppressed (sup.)</dt><dd>Too few homes or networks stand behind it to be shown without pointing at \
@@ -31,6 +31,9 @@ somebody. It is not zero, and the cell holds no number anywhere, in no file.</dd
 lie for the cell to vanish.</p>
 <p>Server, network and owner are three separate facts. A server stands in one country, the network it is in is run by a company \
 registered in a second, and its domain is owned by a company in a third. None of them stands for another.</p>
+<p>Tables by country hold contacts with the vendor's own endpoints and nothing else; platforms, analytics and \
+advertising are counted by endpoint, class by class. Every world number is of the homes that took part, and \
+stands with the countries those homes are in.</p>
 ";
 
 /// What the numbers do not say.
@@ -55,7 +58,7 @@ pub(super) fn method(release: &Release) -> String {
     let mut out = format!(
         "<h2 id=\"method\">Method and sources</h2>\n<p>{} {}</p>\n<p>{} Complements: where parts that \
          are shown add up to a whole that is shown, what is left over is nothing or passes the gate \
-         itself; else the smallest part goes too. Method {}. The week closed on {}; nothing about an \
+         itself; else the smallest part goes too. {} Method {}. The week closed on {}; nothing about an \
          open week is ever shown.</p>\n<ul>\n",
         escape(&format!(
             "Behind this release stand {}.",
@@ -63,6 +66,7 @@ pub(super) fn method(release: &Release) -> String {
         )),
         escape(words::of_sample(release)),
         escape(&words::of_gate(release)),
+        escape(&words::of_light(release)),
         release.method,
         escape(&words::of_closing(release)),
     );

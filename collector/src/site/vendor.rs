@@ -1,13 +1,13 @@
 //! The page of one vendor.
 
-use super::{Links, layout, numbers, release, text};
+use super::{Links, endpoints, facts, layout, numbers, release, text};
 use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::{self, View, words};
-use crate::release::Release;
+use crate::release::{Release, composition};
 use phonehome_proto::vendor::Vendor;
 
-/// One large world, and all rows of the vendor.
+/// Three facts side by side, one large world, and all rows of the vendor.
 pub(super) fn page(of: &Release, vendor: Vendor) -> String {
     let brands = match vendor.brands() {
         [] => String::new(),
@@ -20,13 +20,25 @@ pub(super) fn page(of: &Release, vendor: Vendor) -> String {
         of.id,
         escape(&brands)
     );
+    if let Some(composition) = composition::composition(of, vendor) {
+        body.push_str(&format!(
+            "<p>About {} homes with such a phone: {}.</p>\n",
+            composition.homes,
+            escape(&words::of_composition(&composition))
+        ));
+    }
+    body.push_str("<h2 id=\"facts\">Server, network, domain owner</h2>\n");
+    body.push_str(&facts::table(of, vendor));
+    body.push_str("<h2 id=\"map\">Where the servers stand</h2>\n");
     body.push_str(&release::figure(&map::svg(of, View::Vendor(vendor))));
     for (name, heading) in [
-        (TableName::Server, "Where the servers stand"),
-        (TableName::Network, "Who runs the network"),
-        (TableName::Owner, "Who owns the domain"),
+        (TableName::Server, "Servers: every number behind the map"),
+        (
+            TableName::Network,
+            "Networks: where the operator is registered",
+        ),
+        (TableName::Owner, "Domain owners: where they are"),
         (TableName::Home, "By the home's country"),
-        (TableName::Endpoints, "By endpoint"),
     ] {
         let table = Table::of(of, name).of_vendor(vendor);
         body.push_str(&format!(
@@ -34,6 +46,8 @@ pub(super) fn page(of: &Release, vendor: Vendor) -> String {
             numbers::full(&table, "")
         ));
     }
+    body.push_str("<h2 id=\"endpoints\">By endpoint</h2>\n");
+    body.push_str(&endpoints::section(of, Links::Served, Some(vendor)));
     body.push_str(text::READING);
     body.push_str(text::LIMITS);
     body.push_str(&text::method(of));

@@ -75,18 +75,30 @@ impl CountRange {
 pub fn wilson(x: u32, n: u32) -> (f64, f64) {
     assert!(n > 0 && x <= n, "a share is a part of something");
     let (x, n) = (f64::from(x), f64::from(n));
-    let p = x / n;
+    wilson_of_share(x / n, n)
+}
+
+/// Wilson's limits for a share of `n` homes, which need not be whole: an effective number is none.
+///
+/// # Panics
+/// If `n` is not above zero or the share not between 0 and 1.
+#[must_use]
+pub fn wilson_of_share(p: f64, n: f64) -> (f64, f64) {
+    assert!(
+        n > 0.0 && (0.0..=1.0).contains(&p),
+        "a share is a part of something"
+    );
     let z2 = Z * Z;
     let middle = p + z2 / (2.0 * n);
     let spread = Z * ((p * (1.0 - p) + z2 / (4.0 * n)) / n).sqrt();
     let scale = 1.0 + z2 / n;
     // At the ends the formula is exact but for the last bits.
-    let low = if x == 0.0 {
+    let low = if p == 0.0 {
         0.0
     } else {
         (middle - spread) / scale
     };
-    let high = if x == n {
+    let high = if p == 1.0 {
         1.0
     } else {
         (middle + spread) / scale

@@ -21,6 +21,12 @@ impl BasisPoints {
         Self::of((sum * 10_000 + n) / (2 * n))
     }
 
+    /// The share nearest to `fraction`, halves up.
+    #[must_use]
+    pub fn nearest(fraction: f64) -> Self {
+        Self::of_float((fraction * 10_000.0 + 0.5).floor())
+    }
+
     /// The largest share that is not above `fraction`.
     #[must_use]
     pub fn below(fraction: f64) -> Self {
@@ -65,6 +71,8 @@ mod tests {
         assert_eq!(BasisPoints::midway(15, 20, 40), BasisPoints(4_375));
         assert_eq!(BasisPoints::midway(0, 1, 3), BasisPoints(1_667));
         assert_eq!(BasisPoints::midway(5, 5, 5), BasisPoints::ONE);
+        assert_eq!(BasisPoints::nearest(0.123_45), BasisPoints(1_235));
+        assert_eq!(BasisPoints::nearest(1.1), BasisPoints::ONE);
         assert_eq!(BasisPoints::below(0.123_49), BasisPoints(1_234));
         assert_eq!(BasisPoints::above(0.123_41), BasisPoints(1_235));
         assert_eq!(BasisPoints::above(1.2), BasisPoints::ONE);

@@ -276,7 +276,8 @@ pub enum Stored {
     Fresh,
     /// The week has one already, which stays.
     Before,
-    /// A home was erased from the week since it was folded: fold again.
+    /// A home was erased from the week since it was folded, or a week to be revised is final: look
+    /// again.
     Outdated,
 }
 

@@ -6,9 +6,10 @@
 //! many there are changes nothing in the result.
 
 use crate::count::Counters;
-use crate::enrich::Survey;
+use crate::enrich::{LightReport, Survey};
 use crate::fold::HomeWeek;
 use crate::geo::atlas::Atlas;
+use crate::geo::light::Quorum;
 use crate::geo::network::Origin;
 use crate::journal::week_key::WeekKey;
 use crate::metrics::{Counter, Metrics};
@@ -26,6 +27,8 @@ pub struct Closing<'a> {
     pub key: &'a WeekKey,
     /// Says where everything stands.
     pub atlas: &'a Atlas,
+    /// How many homes must contradict a database.
+    pub quorum: Quorum,
     /// Counts what does not open.
     pub metrics: &'a Metrics,
     /// Drives the store's answers.
@@ -49,8 +52,9 @@ impl Closing<'_> {
             survey.add(part);
         }
         self.metrics
-            .add(Counter::RefutationsShed, shed(survey.shed_refutations()));
-        let places = survey.settle();
+            .add(Counter::RoundTripsShed, shed(survey.shed_round_trips()));
+        let places = survey.settle(self.quorum);
+        self.tell(places.light_report());
         let start = (Counters::default(), places);
         let counted = self.each_slice(slices, start, |(counters, places), home| {
             counters.count(home, places);
@@ -63,6 +67,20 @@ impl Closing<'_> {
         self.metrics
             .add(Counter::ContactsShed, shed(all.shed_contacts()));
         Ok(all)
+    }
+
+    /// What light changed in this week's places, and how many homes could have made it up.
+    fn tell(&self, report: LightReport) {
+        tracing::info!(
+            week = %self.key.week(),
+            prefixes = report.prefixes,
+            anycast = report.anycast,
+            impossible = report.impossible,
+            implausible = report.implausible,
+            liars_min = report.liars_min,
+            liars_guaranteed = self.quorum.liars_min(),
+            "places held against the speed of light"
+        );
     }
 
     /// Folds every slice on a thread of its own, each beginning with a clone of `start`; beside each

@@ -1,4 +1,5 @@
 use super::*;
+use crate::geo::atlas::Atlas;
 use crate::geo::network::Asn;
 use crate::geo::network::Origin;
 use crate::journal::Journal;
@@ -26,7 +27,7 @@ impl Bench {
         let identity = Arc::new(identity());
         let (journal, _) =
             Journal::start(store.clone(), Arc::clone(&identity), keys.clone(), chance);
-        let atlas = Arc::new(Atlas::embedded());
+        let atlas = AtlasInUse::new(Atlas::embedded());
         let weeks = Weeks {
             store,
             keys,

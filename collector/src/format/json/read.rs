@@ -1,8 +1,10 @@
 //! Reading a release back from its JSON.
 
+use super::revision;
 use crate::format::table::{HOME_OTHER, TableName};
 use crate::release::{
-    AtlasSource, BasisPoints, Cell, Column, Matrix, Numbers, PlaceStatus, Release,
+    AtlasSource, BasisPoints, Cell, Column, HomeTable, Matrix, Numbers, PlaceStatus,
+    RegistryAnswers, Release,
 };
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::manifest::Purpose;
@@ -40,8 +42,11 @@ struct Written {
     k: u32,
     network_homes_max: u32,
     rounding: u32,
+    refutation_homes_min: u32,
     method: u32,
     atlas: Vec<WrittenSource>,
+    registrants: Option<serde_json::Value>,
+    revised: Option<revision::Written>,
     tables: BTreeMap<String, Vec<WrittenRow>>,
 }
 
@@ -53,7 +58,7 @@ struct WrittenSource {
 }
 
 #[derive(Deserialize)]
-struct WrittenRow {
+pub(super) struct WrittenRow {
     vendor: String,
     endpoint: Option<String>,
     country: String,
@@ -80,18 +85,6 @@ pub fn from_json(text: &str) -> Result<Release, NotARelease> {
         let rows = written.tables.get(name.file_stem());
         rows.ok_or_else(|| refuse("tables", name.file_stem()))
     };
-    let mut home = BTreeMap::new();
-    for row in rows(TableName::Home)? {
-        let country = match row.home_country.as_deref() {
-            Some(HOME_OTHER) => None,
-            Some(code) => Some(country(code)?),
-            None => return Err(refuse("home_country", "null")),
-        };
-        home.insert(
-            (vendor(&row.vendor)?, column(&row.country)?, country),
-            cell(row)?,
-        );
-    }
     let mut endpoints = BTreeMap::new();
     for row in rows(TableName::Endpoints)? {
         endpoints.insert(
@@ -109,12 +102,18 @@ pub fn from_json(text: &str) -> Result<Release, NotARelease> {
         k: written.k,
         network_homes_max: written.network_homes_max,
         rounding: written.rounding,
+        refutation_homes_min: written.refutation_homes_min,
         method: written.method,
         server: matrix(rows(TableName::Server)?)?,
         network: matrix(rows(TableName::Network)?)?,
         owner: matrix(rows(TableName::Owner)?)?,
-        home,
+        home: home_table(rows(TableName::Home)?)?,
         endpoints,
+        registrants: written.registrants.map_or_else(
+            || Ok(RegistryAnswers::default()),
+            |answers| registrants(&answers),
+        )?,
+        revision: written.revised.map(revision::Written::read).transpose()?,
         homes: written.homes,
         networks: written.networks,
         atlas: written
@@ -142,10 +141,27 @@ fn refuse(key: &'static str, value: &str) -> NotARelease {
     }
 }
 
-fn matrix(rows: &[WrittenRow]) -> Result<Matrix, NotARelease> {
+pub(super) fn matrix(rows: &[WrittenRow]) -> Result<Matrix, NotARelease> {
     rows.iter()
         .map(|row| Ok(((vendor(&row.vendor)?, column(&row.country)?), cell(row)?)))
         .collect()
+}
+
+pub(super) fn home_table(rows: &[WrittenRow]) -> Result<HomeTable, NotARelease> {
+    let key = |row: &WrittenRow| {
+        let home = match row.home_country.as_deref() {
+            Some(HOME_OTHER) => None,
+            Some(code) => Some(country(code)?),
+            None => return Err(refuse("home_country", "null")),
+        };
+        Ok((vendor(&row.vendor)?, column(&row.country)?, home))
+    };
+    rows.iter().map(|row| Ok((key(row)?, cell(row)?))).collect()
+}
+
+fn registrants(written: &serde_json::Value) -> Result<RegistryAnswers, NotARelease> {
+    RegistryAnswers::read(&written.to_string())
+        .map_err(|refused| refuse("registrants", &refused.to_string()))
 }
 
 fn vendor(id: &str) -> Result<Vendor, NotARelease> {
@@ -238,6 +254,12 @@ mod tests {
         release.atlas[0].name = "\"quoted\", <tagged>, ünïcode\n".to_owned();
         release.purpose = Purpose::Observatory;
         assert_eq!(from_json(&to_json(&release)).expect("as written"), release);
+        let answers = r#"{"date": "2027-01-02", "domains": [{"domain": "miui.com", "registrant_country":
+            "redacted", "organisation": "\"X\"", "source": "https://rdap.example/", "date": "2027-01-02"}]}"#;
+        release.registrants = RegistryAnswers::read(answers).expect("answers");
+        assert_eq!(from_json(&to_json(&release)).expect("as written"), release);
+        let damaged = to_json(&release).replace("redacted", "nowhere");
+        assert!(from_json(&damaged).is_err());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use crate::map::classes::Look;
 use crate::map::{borders, words};
-use crate::release::{Cell, Column, Matrix};
+use crate::release::composition::{self, Composition};
+use crate::release::{Cell, Column, Release};
 use phonehome_proto::net::Country;
 use phonehome_proto::vendor::Vendor;
 use std::collections::BTreeMap;
@@ -22,16 +23,21 @@ pub(super) struct Row<'a> {
     pub(super) rest: Look,
     /// Homes asked, rounded, where any cell says so.
     pub(super) homes: Option<u32>,
+    /// Where these homes stand.
+    composition: Option<Composition>,
 }
 
 impl<'a> Row<'a> {
-    /// The row of `vendor`.
-    pub(super) fn of(matrix: &'a Matrix, vendor: Vendor) -> Self {
-        let cells = || matrix.iter().filter(move |((of, _), _)| *of == vendor);
-        let homes = cells()
-            .filter_map(|(_, cell)| cell.numbers())
-            .map(|numbers| numbers.n)
-            .max();
+    /// The row of `vendor` in the server matrix.
+    pub(super) fn of(release: &'a Release, vendor: Vendor) -> Self {
+        let cells = || {
+            release
+                .server
+                .iter()
+                .filter(move |((of, _), _)| *of == vendor)
+        };
+        let composition = composition::composition(release, vendor);
+        let homes = composition.as_ref().map(|composition| composition.homes);
         let any = |state: Cell| cells().any(|(_, cell)| *cell == state);
         let rest = match homes {
             Some(_) => Look::Zero,
@@ -45,6 +51,7 @@ impl<'a> Row<'a> {
             elsewhere: Vec::new(),
             rest,
             homes,
+            composition,
         };
         for ((_, column), cell) in cells() {
             match column {
@@ -106,6 +113,12 @@ impl<'a> Row<'a> {
             (Some(_), true) => "No country passes the gate with a share above zero.".to_owned(),
             (None, _) => "Too few homes to show anything.".to_owned(),
         }
+    }
+
+    /// Where the homes behind the world stand.
+    pub(super) fn homes_stand(&self) -> String {
+        let told = self.composition.as_ref().map(words::of_composition);
+        told.map_or_else(String::new, |told| format!("Homes: {told}."))
     }
 
     /// What has no place on the map, and what the gate holds back.

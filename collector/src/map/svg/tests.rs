@@ -61,7 +61,7 @@ fn the_picture_says_what_the_table_says() {
     }
     let mut expected = 0;
     for ((of, column), cell) in &release.server {
-        let shown = Row::of(&release.server, *of).homes.is_some();
+        let shown = Row::of(&release, *of).homes.is_some();
         let Column::Country(country) = column else {
             continue;
         };
@@ -150,7 +150,7 @@ fn the_picture_can_be_read_alone() {
         "about 290 synthetic homes in at least 20 networks",
         "min(homes, 4) is at least 10",
         "IP Geolocation by DB-IP, https://db-ip.com",
-        "Network table &lt;asn&gt; (2026-11-02)",
+        "Own countries &lt;mmdb&gt; (2026-11-03)",
         "no opinion on",
         "CC BY 4.0",
         "release 2026-W46.0",

@@ -82,8 +82,13 @@ impl Sqlite {
                 let row = transaction
                     .query_row(READ, params![monday], week_row)
                     .optional()?;
-                if row.is_some_and(|row| row.state == WeekState::Closed && row.erasures != erasures)
-                {
+                let is_outdated = row.is_some_and(|row| match row.state {
+                    WeekState::Open => false,
+                    WeekState::Closed => row.erasures != erasures,
+                    WeekState::Released => release.revision > 0 && row.erasures != erasures,
+                    WeekState::Final => release.revision > 0,
+                });
+                if is_outdated {
                     return Ok(Stored::Outdated);
                 }
                 let fresh = transaction.execute(
