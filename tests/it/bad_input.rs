@@ -52,6 +52,7 @@ fn inspect(folder: &Path, files: Vec<PathBuf>) -> Said {
         all: true,
         format: Format::Jsonl,
         geo: None,
+        lists: Vec::new(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let result = inspect::run(&mut agent.environment, &request, &mut out, &mut err);

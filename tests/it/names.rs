@@ -39,6 +39,7 @@ fn names_are_found_and_never_wrong() -> Result<()> {
         all: true,
         format: Format::Jsonl,
         geo: None,
+        lists: Vec::new(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let folder = tempfile::tempdir()?;

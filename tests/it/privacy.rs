@@ -177,6 +177,7 @@ async fn report_through_a_tap(
         all: true,
         format: Format::Jsonl,
         geo: None,
+        lists: Vec::new(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     inspect::run(

@@ -3,6 +3,7 @@
 //! Nothing here knows how an engine works; a second one adds a line to [`engines`].
 
 mod membership;
+mod revision;
 
 use phonehome_collector::geo::network::{Asn, Origin};
 use phonehome_collector::store::{

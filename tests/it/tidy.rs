@@ -42,7 +42,9 @@ const AGENT_EDGES: &[(&str, &[&str])] = &[
 
 /// The same for the collector.
 const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
-    ("config", &["geo"]),
+    // Where registries are asked is an address that only `owners` can read.
+    ("config", &["geo", "owners"]),
+    ("owners", &["geo"]),
     ("identity", &["secret_file"]),
     ("registry", &["envelope", "identity", "store"]),
     ("verify", &["registry"]),
@@ -89,7 +91,8 @@ const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
     ("release", &["count", "geo", "map", "stats"]),
     ("map", &["release"]),
     ("format", &["map", "release"]),
-    ("site", &["format", "map", "release"]),
+    // Pages say what a release's numbers rest on: who owns a name, whose registry, which tables.
+    ("site", &["format", "geo", "map", "release"]),
     ("publish", &["format", "map", "release", "site"]),
     ("api", &["format", "identity", "publish", "release", "site"]),
     ("query", &["api", "format", "map", "release"]),
@@ -165,7 +168,7 @@ const PURE: &[(&str, &[&str])] = &[
     (
         "agent",
         &[
-            "packet", "name", "flow", "device", "evidence", "observe", "batch",
+            "packet", "name", "flow", "device", "evidence", "observe", "batch", "lists",
         ],
     ),
     (

@@ -24,7 +24,7 @@ use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -57,7 +57,10 @@ impl<'a> Agent<'a> {
         // The daemon becomes somebody who is not us, and must get through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         let agent = Self { router, folder };
-        let config = format!("state_dir = \"state\"\nrun_dir = \"run\"\nsource = \"{source}\"\n");
+        // The narrowest spread there is.
+        let config = format!(
+            "state_dir = \"state\"\nrun_dir = \"run\"\nsource = \"{source}\"\n[send]\nspread_hours = 1\n"
+        );
         fs::write(agent.config(), config)?;
         Ok(agent)
     }
@@ -118,6 +121,7 @@ impl<'a> Agent<'a> {
             bytes: &hello.bytes,
             link: LinkType::ETHERNET,
             wire_len_bytes: hello.wire_bytes,
+            segment_bytes: None,
             time: Timestamp::from_seconds(0),
         });
         let device = packet.and_then(|packet| devices.handle_packet(&packet));
@@ -126,6 +130,13 @@ impl<'a> Agent<'a> {
 
     /// Starts the daemon, whose clock is right; returns when it watches.
     pub(crate) fn watch(&'a self) -> Result<Daemon<'a>> {
+        let mut daemon = self.begin()?;
+        daemon.reaches("watching")?;
+        Ok(daemon)
+    }
+
+    /// Starts the daemon, whose clock is right.
+    pub(crate) fn begin(&'a self) -> Result<Daemon<'a>> {
         self.vouch_for_the_clock()?;
         let config = self.config();
         let config = config.to_str().context("a path of ours")?;
@@ -136,12 +147,10 @@ impl<'a> Agent<'a> {
             .stdout(Stdio::null());
         let log = File::options().create(true).append(true).open(self.log())?;
         let process = Process(command.stderr(log).spawn()?);
-        let mut daemon = Daemon {
+        Ok(Daemon {
             agent: self,
             process,
-        };
-        daemon.reaches("watching")?;
-        Ok(daemon)
+        })
     }
 
     /// Says that the clock is right, as the script does that is run when NTP has set it.
@@ -270,6 +279,21 @@ impl Daemon<'_> {
         })
     }
 
+    /// Whether it says that it is in this phase.
+    pub(crate) fn is(&self, phase: &str) -> Result<bool> {
+        Ok(self.live()?.is_some_and(|live| live["phase"] == phase))
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.process.0.try_wait()?)
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
     /// Ends it, as a service manager does.
     pub(crate) fn end(mut self) -> Result<()> {
         kill_process(Pid::from_child(&self.process.0), Signal::TERM)?;
@@ -282,10 +306,10 @@ impl Daemon<'_> {
 
     fn reaches(&mut self, phase: &str) -> Result<()> {
         until(phase, PATIENCE, || {
-            if let Some(status) = self.process.0.try_wait()? {
+            if let Some(status) = self.ended()? {
                 anyhow::bail!("{status}: {}", self.said()?);
             }
-            Ok(self.live()?.filter(|live| live["phase"] == phase).map(drop))
+            Ok(self.is(phase)?.then_some(()))
         })
         .with_context(|| self.said().unwrap_or_default())
     }

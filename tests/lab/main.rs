@@ -29,6 +29,7 @@ mod witness;
 mod benchmarks;
 mod kernel_features;
 mod laboratory;
+mod leaving;
 mod names;
 mod privileges;
 mod reports;

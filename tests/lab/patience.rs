@@ -7,8 +7,29 @@ use std::time::{Duration, Instant};
 /// How often one looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How often one looks where hours pass.
+const LONG_PAUSE: Duration = Duration::from_secs(20);
+
 /// Looks until there is something to see, `limit` at most.
 pub(crate) fn until<T>(
+    what: &str,
+    limit: Duration,
+    look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    look_every(PAUSE, what, limit, look)
+}
+
+/// The same now and then, for what takes hours.
+pub(crate) fn until_at_last<T>(
+    what: &str,
+    limit: Duration,
+    look: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    look_every(LONG_PAUSE, what, limit, look)
+}
+
+fn look_every<T>(
+    pause: Duration,
     what: &str,
     limit: Duration,
     mut look: impl FnMut() -> Result<Option<T>>,
@@ -24,7 +45,7 @@ pub(crate) fn until<T>(
             clippy::disallowed_methods,
             reason = "the kernel gives no event for it"
         )]
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
     }
 }
 

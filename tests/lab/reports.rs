@@ -1,6 +1,8 @@
 //! What leaves the home: the daemon watches a day's part, ends in the middle of it, tells it when the
 //! day is over, and a collector beyond the line takes it. Held against what the servers counted.
 
+mod midnight;
+
 use super::agent::Agent;
 use super::credentials::KeyExchange;
 use super::exchange::Exchange;

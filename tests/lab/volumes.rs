@@ -45,40 +45,44 @@ const VISITS: [(Site, Carrier, Exchange); 6] = [
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-/// The headers of merged segments are nowhere to be seen: of 1,500 bytes 52, or 72 in the newer
-/// Internet.
-const MERGED: [u64; 2] = [40, 50];
-
 #[test]
 #[ignore = "needs root and network namespaces"]
 fn the_kernels_account_is_within_a_hundredth() -> Result<()> {
-    hold_against_the_truth(Segments::Single, Account::Kernel, [10, 10])
+    hold_against_the_truth(Segments::Single, Account::Kernel)
 }
 
 #[test]
 #[ignore = "needs root and network namespaces"]
 fn the_taps_account_is_within_a_hundredth() -> Result<()> {
-    hold_against_the_truth(Segments::Single, Account::Tap, [10, 10])
+    hold_against_the_truth(Segments::Single, Account::Tap)
 }
 
 #[test]
 #[ignore = "needs root and network namespaces"]
-fn the_taps_account_of_merged_segments_lacks_their_headers() -> Result<()> {
-    hold_against_the_truth(Segments::Merged, Account::Tap, MERGED)
+fn the_taps_account_of_merged_segments_is_within_a_hundredth() -> Result<()> {
+    hold_against_the_truth(Segments::Merged, Account::Tap)
 }
 
 #[test]
 #[ignore = "needs root and network namespaces"]
-fn the_kernels_account_of_merged_segments_lacks_their_headers() -> Result<()> {
-    hold_against_the_truth(Segments::Merged, Account::Kernel, MERGED)
+fn the_kernels_account_of_merged_segments_is_within_a_hundredth() -> Result<()> {
+    hold_against_the_truth(Segments::Merged, Account::Kernel)
 }
 
-/// `thousandths` are of the older and of the newer Internet.
-fn hold_against_the_truth(
-    segments: Segments,
-    account: Account,
-    thousandths: [u64; 2],
-) -> Result<()> {
+/// How far an account may be from the truth: so many thousandths, and so many bytes.
+const fn limit(segments: Segments, account: Account, carrier: Carrier) -> (u64, u64) {
+    match (segments, account, carrier) {
+        // Nobody says how long datagrams are that a phone sends merged: of ten, nine headers are
+        // missing. No radio carries such, but cables do.
+        (Segments::Merged, Account::Kernel, Carrier::Quic) => (30, 0),
+        // Among acknowledgements, which are packets too, nobody sees that of two segments of a hello
+        // one header is missing.
+        (Segments::Merged, Account::Kernel, _) => (10, 2 * 72),
+        _ => (10, 0),
+    }
+}
+
+fn hold_against_the_truth(segments: Segments, account: Account) -> Result<()> {
     let home = Home::build(Plan {
         segments,
         delay: None,
@@ -95,8 +99,7 @@ fn hold_against_the_truth(
             "{:?} {:?} {:?}: {said:?} of {truth:?}",
             visit.site.name, visit.family, visit.carrier
         );
-        let [v4, v6] = thousandths;
-        let limit = if visit.family == Family::V4 { v4 } else { v6 };
+        let limit = limit(segments, account, visit.carrier);
         for (said, truth) in [(said.up, truth.up), (said.down, truth.down)] {
             ensure!(
                 is_within(said, truth, limit),
@@ -151,8 +154,8 @@ fn said_of(testimony: &Testimony, visit: Visit, account: Account) -> Result<Both
     })
 }
 
-/// Whether a volume is the true one but for so many thousandths.
-const fn is_within(said: Volume, truth: Volume, thousandths: u64) -> bool {
-    said.bytes * 1_000 >= truth.bytes * (1_000 - thousandths)
-        && said.bytes * 1_000 <= truth.bytes * (1_000 + thousandths)
+/// Whether a volume is the true one but for so many thousandths and bytes.
+const fn is_within(said: Volume, truth: Volume, (thousandths, bytes): (u64, u64)) -> bool {
+    let off_bytes = said.bytes.abs_diff(truth.bytes);
+    off_bytes * 1_000 <= truth.bytes * thousandths + bytes * 1_000
 }

@@ -183,7 +183,10 @@ impl Seen {
     /// What passed, by the account that counts.
     pub(crate) fn volume(&self, account: Account) -> Option<Both> {
         let (up, down) = match account {
-            Account::Kernel => self.flow.kernel.map(|kernel| (kernel.up, kernel.down))?,
+            Account::Kernel => {
+                let kernel = self.flow.kernel?;
+                (self.flow.on_wire(kernel.up), self.flow.on_wire(kernel.down))
+            }
             Account::Tap => (self.flow.up, self.flow.down),
         };
         let volume = |volume: phonehome_agent::flow::Volume| Volume {

@@ -158,7 +158,7 @@ fn files_outside_its_folders_are_out_of_reach() {
 }
 
 #[test]
-fn one_port_is_left_to_connect_to() {
+fn the_collectors_port_and_dns_are_left_to_connect_to() {
     let Some(folder) = complete() else { return };
     let [collector, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
     let [at, other] = [&collector, &other].map(|listener| listener.local_addr().expect("bound"));
@@ -174,6 +174,10 @@ fn one_port_is_left_to_connect_to() {
     };
     assert_eq!(connect(at), Outcome::Done);
     assert_eq!(connect(other), Outcome::Refused(EACCES));
+    // A resolver is spoken to over TCP where an answer is long. Here none listens, on an address of this
+    // test's own: whoever is told so has got as far as the resolver.
+    let resolver = ([127, 53, 53, 53], 53).into();
+    assert_eq!(connect(resolver), Outcome::Refused(libc::ECONNREFUSED));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The seeds of the fuzz corpus, made by the generator and by nobody's phone.
 
+use crate::fuzz::flow::Operation;
 use crate::relay;
 use crate::traffic::conversation::Conversation;
 use crate::traffic::dhcp::{self, Manners, Step};
@@ -9,12 +10,15 @@ use crate::traffic::hello::{self, Hello};
 use crate::traffic::quic::{self, Side};
 use crate::traffic::recording::Recording;
 use crate::traffic::site::Carrier;
+use phonehome_agent::capture::Event;
+use phonehome_agent::capture::file::FileSource;
 use phonehome_collector::format::json;
 use phonehome_proto::chance::SeededChance;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::SigningKey;
 use phonehome_proto::time::Timestamp;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// One seed of one target.
@@ -51,7 +55,7 @@ pub fn all() -> Vec<Seed> {
         capture[..capture.len() - 7].to_vec(),
     );
     plant("capture_file", "header-only", capture[..24].to_vec());
-    plant("capture_file", "one-connection", capture);
+    plant("capture_file", "one-connection", capture.clone());
 
     let asks = [0, 1, 2, 3].map(|at| joining(at).bytes);
     plant("packet", "ethernet-dhcp", [&[0, 1], &asks[0][..]].concat());
@@ -165,6 +169,9 @@ pub fn all() -> Vec<Seed> {
         plant("netlink", name, bytes.to_vec());
     }
 
+    plant("flow", "a-phones-day", days_of_a_phone(&capture));
+    plant("flow", "more-than-fits", more_than_fits());
+
     plant(
         "payload",
         "batch",
@@ -219,9 +226,13 @@ pub fn all() -> Vec<Seed> {
         token: [2; 16],
     };
     plant("invite", "invite", invite.to_string().into_bytes());
+    plant("name_list", "three_forms", NAME_LIST.as_bytes().to_vec());
     plant("release_json", "a-few-cells", small_release().into_bytes());
     seeds
 }
+
+const NAME_LIST: &str = "# three forms\n0.0.0.0 localhost\n0.0.0.0 metrics.example.com\n*.example.org\n\
+    ! and a browser's\n||example.net^$third-party\n@@||ok.example.net^\n/banner/\n";
 
 const NAME: &str = "www.evening-gazette.example";
 const LINK: Link = Link {
@@ -274,6 +285,66 @@ fn few<K: Ord, V>(table: &mut BTreeMap<K, V>) {
         left -= 1;
         left >= 0
     });
+}
+
+/// Frames of a connection, the kernel's words on it, a midnight in the middle, a clock that is set.
+fn days_of_a_phone(capture: &[u8]) -> Vec<u8> {
+    // Phone 7 to server 9 at port 443 over TCP, as in the capture.
+    let word = |operation: Operation, occasion: u8, bytes: u8| {
+        let mut step = vec![operation as u8, 7 | 8, 1, occasion, 0x40];
+        step.extend([0, bytes, 0, 0, 0, bytes].repeat(2));
+        step
+    };
+    let mut script = word(Operation::PassedOver, 0, 9);
+    script.extend(word(Operation::Counters, 1, 0));
+    let mut source = FileSource::read(Box::new(Cursor::new(capture.to_vec())))
+        .expect("a capture of our own reads");
+    let mut frames = 0;
+    while let Event::Frame(frame) = source.next() {
+        let length = u16::try_from(frame.bytes.len()).expect("a frame is short");
+        script.push(Operation::Frame as u8);
+        script.extend(length.to_be_bytes());
+        script.extend(frame.bytes);
+        frames += 1;
+        if frames == 6 {
+            script.extend(word(Operation::Counters, 2, 50));
+            script.extend([Operation::Midnight as u8, Operation::Loss as u8]);
+            script.extend([Operation::Set as u8, 0, 1, 0x51, 0x80]);
+        }
+    }
+    script.extend(word(Operation::Counters, 2, 90));
+    script.extend([Operation::Redate as u8, 0, 0, 0x0e, 0x10]);
+    script.extend([Operation::Part as u8, Operation::Swept as u8]);
+    script.extend([Operation::Offload as u8, 2, Operation::Swept as u8]);
+    script.extend(word(Operation::Counters, 3, 99));
+    script.extend([Operation::Pass as u8, 0, 0, 1, 0, Operation::Idle as u8]);
+    script
+}
+
+/// Every phone opens connections, merged segments among them, until none fits any more.
+fn more_than_fits() -> Vec<u8> {
+    let packet = |ends: u8, flags: u8, merged: u8, data: &[u8]| {
+        let length = u8::try_from(data.len()).expect("short");
+        let head = [Operation::Packet as u8, ends, flags, 0, merged, length];
+        [&head[..], data].concat()
+    };
+    let mut script = Vec::new();
+    for phone in 0..8 {
+        script.extend(packet(phone, 0x02, 0, b""));
+        script.extend(packet(phone | 0x80, 0x12, 0, b""));
+        script.extend(packet(
+            phone | 0x10,
+            0x18,
+            20,
+            &[0x16, 3, 1, 2, 0, 1].repeat(30),
+        ));
+        script.extend(packet(phone | 0x48, 0, 10, &[0xc0; 99]));
+        let word = [Operation::Counters as u8, phone, phone, 2, phone];
+        script.extend([&word[..], &[phone; 12]].concat());
+        script.extend([Operation::Pass as u8, 0, 0, 0, 40]);
+    }
+    script.extend([Operation::Swept as u8; 3]);
+    script
 }
 
 fn capture() -> Vec<u8> {

@@ -84,7 +84,7 @@ impl Make {
     }
 
     /// Prefixes assigned to the vendor by the IEEE, each to an organisation that makes phones.
-    const fn mac_prefixes(self) -> [[u8; 3]; 3] {
+    pub(crate) const fn mac_prefixes(self) -> [[u8; 3]; 3] {
         match self {
             Self::Samsung => [[0x78, 0xf7, 0xbe], [0x7c, 0x0a, 0x3f], [0x7c, 0x0b, 0xc6]],
             Self::Huawei => [[0x78, 0xc8, 0x84], [0x78, 0xcf, 0xf9], [0x78, 0xe2, 0x2c]],
@@ -97,7 +97,7 @@ impl Make {
     }
 
     /// Host names as the factory sets them.
-    const fn models(self) -> [&'static str; 3] {
+    pub(crate) const fn models(self) -> [&'static str; 3] {
         match self {
             Self::Samsung => ["Galaxy-S21", "Galaxy-A52", "Galaxy-S10"],
             Self::Huawei => ["HUAWEI_P30", "HUAWEI_Mate_20", "HUAWEI_P40"],
