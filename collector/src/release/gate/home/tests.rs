@@ -158,6 +158,28 @@ fn few_homes_that_moved_hide_their_part() {
     );
 }
 
+/// Who moved is told in one column, who was anycast to the world in the other: less one another they
+/// would tell of the few that stayed and did not move.
+#[test]
+fn few_homes_that_stayed_hide_their_part() {
+    for (stayed, is_shown) in [(0, true), (1, false), (9, false), (10, true)] {
+        let world = [
+            [40, 0, 40, stayed, 0, 12],
+            [60, 30, 0, 20, 0, 0],
+            [0; DID.len()],
+        ];
+        let release = judge(&counters(&world), &GateRules::default());
+        for column in [singapore(), Column::Anycast] {
+            let state = state(&release, column, Some("DE"));
+            assert_eq!(
+                state != "suppressed",
+                is_shown,
+                "{stayed} {column:?} {state}"
+            );
+        }
+    }
+}
+
 /// So few, so little rounding, that every world can be looked at.
 const SMALL: GateRules = GateRules {
     k: 4,
