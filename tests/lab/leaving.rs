@@ -49,12 +49,12 @@ fn a_collector_out_of_reach_is_told_when_it_is_back() -> Result<()> {
         let refused = agent.say(&["consent", "withdraw"]);
         let said = format!("{:?}", refused.err());
         ensure!(said.contains("signed and waits here"), "{said}");
-        is_leaving(&mut daemon)?;
+        is_leaving(&agent, &mut daemon)?;
         // As when the router is started anew.
         daemon.end()?;
         ensure!(agent.state().withdrawal()?.is_some(), "it still waits");
         let mut daemon = agent.begin()?;
-        is_leaving(&mut daemon)?;
+        is_leaving(&agent, &mut daemon)?;
         let status = agent.say(&["status"])?;
         ensure!(
             status.contains("telling the collector that you have left"),
@@ -78,12 +78,14 @@ fn a_collector_out_of_reach_is_told_when_it_is_back() -> Result<()> {
 }
 
 /// Waits until it has tried in vain; it hears nothing then.
-fn is_leaving(daemon: &mut Daemon<'_>) -> Result<()> {
+fn is_leaving(agent: &Agent<'_>, daemon: &mut Daemon<'_>) -> Result<()> {
     until_at_last("a try in vain", UNTIL_FAILED, || {
         if let Some(end) = daemon.ended()? {
             anyhow::bail!("it ended: {end}");
         }
-        Ok(daemon.is("leaving")?.then_some(()))
+        // What the one before has left says so too.
+        let is_running = agent.state().is_running()?;
+        Ok((is_running && daemon.is("leaving")?).then_some(()))
     })?;
     ensure!(hears(daemon.id())? == 0, "it still hears something");
     Ok(())

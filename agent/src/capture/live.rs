@@ -20,7 +20,7 @@ pub use waker::Waker;
 use super::clock::KernelClock;
 use super::conntrack::Conntrack;
 use super::filter::Mode;
-use super::ring::{Ring, RingError};
+use super::ring::{Ring, RingError, Size};
 use super::{CaptureCounts, Event, Lost, Source};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeSet;
@@ -113,7 +113,7 @@ impl LiveSource {
         connections: Option<Conntrack>,
     ) -> Result<(Self, Vec<Unheard>), RingError> {
         let rings = (0..RINGS_MAX)
-            .map(|_| Ring::open().map(|ring| Ear { ring, tap: None }))
+            .map(|place| Ring::open(size(place)).map(|ring| Ear { ring, tap: None }))
             .collect::<Result<_, _>>()?;
         let mut source = Self {
             mode,
@@ -362,6 +362,15 @@ impl Ear {
     }
 }
 
+/// How large the ring at this place is.
+const fn size(place: usize) -> Size {
+    if place < LARGE_RINGS {
+        Size::Large
+    } else {
+        Size::Small
+    }
+}
+
 /// The kernel's time since boot.
 fn since_boot() -> Duration {
     Duration::from_nanos(KernelClock::since_boot_nanos())
@@ -370,6 +379,9 @@ fn since_boot() -> Duration {
 /// The most interfaces heard at a time. A home has one to three networks; where a flow table forwards
 /// past the bridge, each port of it is one.
 pub const RINGS_MAX: usize = 8;
+
+/// How many of them are large: a home's own network and one more, which are found first.
+const LARGE_RINGS: usize = 2;
 
 /// The longest single wait: some systems cannot say longer ones. Whoever waits longer waits again.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);

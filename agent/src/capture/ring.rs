@@ -38,12 +38,22 @@ pub struct Ring {
     // Unmapped before the socket is closed.
     memory: Option<Memory>,
     socket: PacketSocket,
+    size: Size,
     /// Where it is bound, unless it was unbound or the interface is gone.
     ifindex: Option<u32>,
     /// Frames with a VLAN tag are not the home's.
     passes_over_tagged: bool,
     lost: u64,
     frozen: u64,
+}
+
+/// How much a ring holds where everything passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// For a network of guests or things.
+    Small,
+    /// For the home's own.
+    Large,
 }
 
 /// The ring's memory, and how far it has been read.
@@ -90,7 +100,7 @@ impl Ring {
     ///
     /// # Errors
     /// [`RingError::NotPermitted`] without it, [`RingError::NotOpened`] when the kernel has none to give.
-    pub fn open() -> Result<Self, RingError> {
+    pub fn open(size: Size) -> Result<Self, RingError> {
         let socket = PacketSocket::open().map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => RingError::NotPermitted,
             _ => RingError::NotOpened(error),
@@ -98,6 +108,7 @@ impl Ring {
         Ok(Self {
             memory: None,
             socket,
+            size,
             ifindex: None,
             passes_over_tagged: false,
             lost: 0,
@@ -251,7 +262,7 @@ impl Ring {
 
     /// Makes the memory, or keeps the one there is, with all that is unread in it.
     fn map(&mut self, mode: Mode) -> io::Result<()> {
-        let shape = Shape::at_least(BLOCK_BYTES, blocks(mode));
+        let shape = Shape::at_least(BLOCK_BYTES, blocks(mode, self.size));
         if self
             .memory
             .as_ref()
@@ -330,12 +341,13 @@ fn refusal(error: io::Error) -> RingError {
     }
 }
 
-/// How many blocks a ring has. Where everything passes, more of it comes while nobody looks; eight such
-/// rings, with a full house beside them, still leave the daemon below its 10 MiB.
-const fn blocks(mode: Mode) -> usize {
-    match mode {
-        Mode::Names => 4,
-        Mode::Everything => 8,
+/// How many blocks a ring has. Where everything passes, more of it comes while nobody looks; two large
+/// and six small such rings, with a full house beside them, leave the daemon below its 10 MiB.
+const fn blocks(mode: Mode, size: Size) -> usize {
+    match (mode, size) {
+        (Mode::Names, _) => 4,
+        (Mode::Everything, Size::Small) => 5,
+        (Mode::Everything, Size::Large) => 16,
     }
 }
 

@@ -42,7 +42,10 @@ fn drop_privileges() {
         inheritable: CapabilitySet::empty(),
     };
     set_capabilities(None, none).expect("less is always allowed");
-    assert!(matches!(Ring::open(), Err(RingError::NotPermitted)));
+    assert!(matches!(
+        Ring::open(Size::Large),
+        Err(RingError::NotPermitted)
+    ));
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn hello(bytes: usize) -> Vec<u8> {
 }
 
 fn heard(ifindex: u32, mode: Mode) -> Ring {
-    let mut ring = Ring::open().expect("root");
+    let mut ring = Ring::open(Size::Large).expect("root");
     assert_eq!(
         ring.bind(ifindex, mode).expect("an interface"),
         LinkType::ETHERNET
@@ -212,7 +212,7 @@ fn an_interface_without_link_header_gives_bare_ip() {
             namespace::ip("address add 192.0.2.1/24 dev tun0");
             let ifindex = namespace::ifindex("tun0");
             for mode in [Mode::Names, Mode::Everything] {
-                let mut ring = Ring::open().expect("root");
+                let mut ring = Ring::open(Size::Large).expect("root");
                 assert_eq!(ring.bind(ifindex, mode).ok(), Some(LinkType::RAW));
             }
         },
@@ -221,7 +221,7 @@ fn an_interface_without_link_header_gives_bare_ip() {
 
 #[test]
 fn without_privilege_it_says_what_is_missing() {
-    match Ring::open() {
+    match Ring::open(Size::Large) {
         Ok(ring) => assert_eq!(ring.ifindex(), None),
         Err(error) => assert_eq!(
             error.to_string(),
