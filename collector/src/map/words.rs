@@ -106,10 +106,13 @@ pub fn of_composition(composition: &Composition) -> String {
         .filter_map(|(country, &homes)| Some((homes, borders::name(country.as_ref()?))))
         .collect();
     named.sort_by_key(|&(homes, name)| (std::cmp::Reverse(homes), name));
-    let others = composition
-        .parts
-        .get(&None)
-        .map(|&homes| (homes, "other countries"));
+    let elsewhere = if named.is_empty() {
+        "countries with too few homes to be told apart"
+    } else {
+        "other countries"
+    };
+    let others = composition.parts.get(&None);
+    let others = others.map(|&homes| (homes, elsewhere));
     let mut parts: Vec<String> = named
         .into_iter()
         .chain(others)
@@ -259,7 +262,7 @@ mod tests {
         );
         assert_eq!(
             told(70, &[(None, 40)]),
-            "40 in other countries, the rest elsewhere or not told"
+            "40 in countries with too few homes to be told apart, the rest elsewhere or not told"
         );
         assert_eq!(told(70, &[]), "in which countries is not told");
     }
