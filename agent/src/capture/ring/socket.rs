@@ -217,21 +217,13 @@ impl AsFd for PacketSocket {
 
 /// The running kernel's version, as far as two numbers say it.
 fn release() -> Option<(u32, u32)> {
-    // SAFETY: a structure of bytes, for which zeros are a value.
-    let mut names: libc::utsname = unsafe { mem::zeroed() };
-    // SAFETY: the kernel writes to the structure that it is given, which lives during the call.
-    let result = unsafe { libc::uname(&raw mut names) };
-    checked(result).ok()?;
-    let mut numbers = names
-        .release
-        .split(|byte| !byte.cast_unsigned().is_ascii_digit())
-        .map(|digits| {
-            digits.iter().try_fold(0_u32, |number, digit| {
-                let digit = u32::from(digit.cast_unsigned() - b'0');
-                number.checked_mul(10)?.checked_add(digit)
-            })
-        });
-    Some((numbers.next()??, numbers.next()??))
+    version(rustix::system::uname().release().to_str().ok()?)
+}
+
+/// The first two numbers of a kernel's release, `6.1.0-51-amd64`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 fn checked(result: libc::c_int) -> io::Result<()> {
@@ -251,3 +243,18 @@ fn family() -> u16 {
 
 /// The first kernel that has words for merged datagrams (`VIRTIO_NET_HDR_GSO_UDP_L4`).
 const DATAGRAMS_TOLD_FROM: (u32, u32) = (6, 2);
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn versions_are_the_first_two_numbers() {
+        assert_eq!(version("6.1.0-51-amd64"), Some((6, 1)));
+        assert_eq!(version("5.15-rc1"), Some((5, 15)));
+        assert_eq!(version("6.12+"), Some((6, 12)));
+        for none in ["", "6", "six.two", "4294967296.0"] {
+            assert_eq!(version(none), None, "{none}");
+        }
+    }
+}
