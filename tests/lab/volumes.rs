@@ -108,13 +108,11 @@ fn hold_against_the_truth(segments: Segments, account: Account) -> Result<()> {
         }
     }
     let counts = &testimony.counts;
-    // The rings of a busy machine may run over; what they drop is counted, and part of the hundredth.
-    let capture = &testimony.capture;
-    let lost_max = match account {
-        Account::Kernel => 0,
-        Account::Tap => capture.frames / 200,
-    };
-    ensure!(capture.lost.total() <= lost_max, "{capture:?}");
+    ensure!(
+        testimony.capture.lost.total() == 0,
+        "{:?}",
+        testimony.capture
+    );
     ensure!(
         counts.shed.total() == 0 && counts.packets == counts.packets_given,
         "{counts:?}"
