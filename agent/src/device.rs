@@ -20,18 +20,22 @@
 
 mod bindings;
 mod forwards;
+mod inside;
 mod presence;
+mod row;
 mod tag;
 
+pub use row::{DeviceRow, MacKind, Sighting};
 pub use tag::{DeviceTag, NotATag};
 
 use crate::evidence::{Evidence, Verdict};
 use crate::hash::SeededState;
 use crate::packet::dhcp::MessageKind;
-use crate::packet::{MacAddr, Packet, Segment};
+use crate::packet::{MacAddr, Packet};
 use crate::tally::{Tally, reasons};
-use bindings::{Bindings, Place};
+use bindings::{Bindings, Holder, Place, Slot};
 use forwards::Forwards;
+use inside::may_live_here;
 use phonehome_proto::census::Basis;
 use phonehome_proto::net::Scope;
 use phonehome_proto::time::{Day, Timestamp};
@@ -44,30 +48,6 @@ use tag::Tagger;
 /// A device of one table, until the table forgets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(u16);
-
-/// Whether a device has a MAC address, and whose doing it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MacKind {
-    /// Given by a maker.
-    Global,
-    /// Made up by the device, as phones do by default.
-    Randomised,
-    /// The link layer has none, or not the device's.
-    None,
-}
-
-/// A device as the `devices` view shows it, to its holder only.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeviceRow {
-    /// The local tag.
-    pub device: DeviceTag,
-    /// Whether it has a MAC address, and whose doing it is.
-    pub mac_kind: MacKind,
-    /// The first three bytes of the MAC address.
-    pub mac_prefix: Option<[u8; 3]>,
-    /// What is known of it.
-    pub verdict: Verdict,
-}
 
 reasons! {
     /// What a bound has cost.
@@ -96,17 +76,6 @@ pub struct DeviceTable {
     shed: Tally<Shed>,
 }
 
-/// When and as what a device was seen, for the household to decide about it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sighting {
-    /// The device as its holder may see it.
-    pub row: DeviceRow,
-    /// The UTC days on which it was seen to send something of its own, in order.
-    pub days: Vec<Day>,
-    /// When it was last heard of.
-    pub last_seen: Timestamp,
-}
-
 struct Device {
     tag: DeviceTag,
     mac: Option<MacAddr>,
@@ -114,6 +83,8 @@ struct Device {
     forwards: Forwards,
     presence: Presence,
     last: Timestamp,
+    /// Of the address it sent from last.
+    slot: Option<Slot>,
 }
 
 /// Devices of one table. A home has dozens; a further one is refused.
@@ -336,10 +307,12 @@ impl DeviceTable {
     }
 
     fn take_up_mac(&mut self, mac: MacAddr, now: Timestamp) -> Option<DeviceId> {
-        let mut latest = self.latest.iter().flatten();
-        if let Some(&(_, id)) = latest.find(|(known, _)| *known == mac) {
-            self.note_last(id, now);
-            return Some(id);
+        match self.latest {
+            [Some((known, id)), _] | [_, Some((known, id))] if known == mac => {
+                self.note_last(id, now);
+                return Some(id);
+            }
+            _ => {}
         }
         if let Some(&id) = self.by_mac.get(&mac) {
             self.latest = [Some((mac, id)), self.latest[0]];
@@ -384,6 +357,7 @@ impl DeviceTable {
             forwards: Forwards::default(),
             presence: Presence::default(),
             last: now,
+            slot: None,
         };
         if let Some(id) = self.free.pop() {
             self.devices[usize::from(id.0)] = Some(device);
@@ -399,10 +373,17 @@ impl DeviceTable {
     }
 
     fn bind(&mut self, vlan: Option<u16>, address: IpAddr, id: DeviceId, now: Timestamp) {
-        let is_identity = self.device(id).mac.is_none();
-        let place = Place { vlan, address };
-        self.bindings
-            .bind(place, id, is_identity, now, &mut self.shed);
+        let device = self.devices[usize::from(id.0)]
+            .as_mut()
+            .expect("ids of forgotten devices are not kept");
+        let holder = Holder {
+            place: Place { vlan, address },
+            id,
+            last: now,
+            is_identity: device.mac.is_none(),
+        };
+        let slot = self.bindings.bind(device.slot, holder, &mut self.shed);
+        device.slot = Some(slot);
     }
 
     fn note_last(&mut self, id: DeviceId, now: Timestamp) {
@@ -425,53 +406,6 @@ impl DeviceTable {
 
 // Ids are u16.
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
-
-/// Whether the sender of a packet can be a device of the home. A private address is inside; a public
-/// one is when it opens something, as a device does that has a public address of its own (IPv6, or a
-/// capture from before the router), and its destination is not private.
-fn may_live_here(packet: &Packet<'_>, scope: Scope) -> bool {
-    match scope {
-        Scope::Private => true,
-        Scope::Special => packet.source.is_unspecified(),
-        Scope::Public | Scope::Documentation => {
-            opens(packet) && Scope::of(packet.destination) != Scope::Private
-        }
-    }
-}
-
-/// Whether a packet opens a conversation, as far as one packet can tell.
-fn opens(packet: &Packet<'_>) -> bool {
-    match packet.segment {
-        Segment::Tcp(segment) => segment.flags.opens(),
-        Segment::Udp { .. } => {
-            packet.destination_port < SERVICE_PORTS_END && packet.source_port >= SERVICE_PORTS_END
-        }
-    }
-}
-
-/// Ports below belong to services (RFC 6335, "system ports").
-const SERVICE_PORTS_END: u16 = 1_024;
-
-// === impl MacKind ===
-
-impl MacKind {
-    /// The word in reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Global => "global",
-            Self::Randomised => "randomised",
-            Self::None => "none",
-        }
-    }
-
-    /// The kind with this word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Global, Self::Randomised, Self::None];
-        all.into_iter().find(|kind| kind.as_str() == word)
-    }
-}
 
 #[cfg(test)]
 mod tests;

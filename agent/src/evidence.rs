@@ -20,7 +20,7 @@ pub mod weight;
 
 pub use model::{Statement, Verdict};
 
-use crate::packet::{MacAddr, Packet};
+use crate::packet::{MacAddr, Packet, Segment};
 use phonehome_proto::vendor::{System, Vendor};
 use std::hash::{DefaultHasher, Hasher};
 
@@ -82,10 +82,18 @@ pub enum RulesOut {
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     clues: Vec<Clue>,
-    /// Numbers that stand for the User-Agents looked at last, in a ring: a program says the same with
-    /// every request, and looking at it takes longer than the rest of a packet's way.
-    agents: [u64; AGENTS_MAX],
-    agents_next: u8,
+    /// User-Agents: a program says the same with every request.
+    agents: Latest<AGENTS_MAX>,
+    /// Names of servers: what is asked for is asked for again.
+    names: Latest<NAMES_MAX>,
+}
+
+/// Numbers that stand for the texts looked at last, in a ring: looking at one takes longer than the rest
+/// of a packet's way.
+#[derive(Clone, Debug)]
+struct Latest<const MAX: usize> {
+    numbers: [u64; MAX],
+    next: u8,
 }
 
 // === impl Family ===
@@ -227,13 +235,22 @@ impl Evidence {
     }
 
     /// Learns from a packet the device itself sent. Says whether there was anything to learn.
+    #[inline]
     pub fn handle_packet(&mut self, packet: &Packet<'_>) -> bool {
+        let may_tell = match packet.segment {
+            Segment::Tcp(segment) => names::begins_request(segment.payload),
+            Segment::Udp { .. } => packet.source_port == MDNS_PORT,
+        };
+        may_tell && self.read(packet)
+    }
+
+    fn read(&mut self, packet: &Packet<'_>) -> bool {
         let known = self.clues.len();
         if let Some(message) = packet.mdns() {
             mdns::clues(&message, |clue| self.learn(clue));
         }
         if let Some(agent) = names::user_agent(packet)
-            && self.is_new(agent)
+            && self.agents.is_new(agent)
         {
             names::user_agent_clues(agent, |clue| self.learn(clue));
         }
@@ -247,31 +264,15 @@ impl Evidence {
 
     /// Learns from the name of a server the device asked for (lower case, no dot at the end).
     pub fn handle_name(&mut self, name: &str) {
-        names::endpoint_clues(name, |clue| self.learn(clue));
+        if self.names.is_new(name.as_bytes()) {
+            names::endpoint_clues(name, |clue| self.learn(clue));
+        }
     }
 
     /// The clues, by family.
     #[must_use]
     pub fn clues(&self) -> &[Clue] {
         &self.clues
-    }
-
-    /// Whether this User-Agent was not among those looked at last; from now on it is.
-    fn is_new(&mut self, agent: &[u8]) -> bool {
-        let mut hasher = DefaultHasher::new();
-        hasher.write(agent);
-        let number = hasher.finish();
-        if self.agents.contains(&number) {
-            return false;
-        }
-        let next = usize::from(self.agents_next);
-        self.agents[next] = number;
-        self.agents_next = if next + 1 == AGENTS_MAX {
-            0
-        } else {
-            self.agents_next + 1
-        };
-        true
     }
 
     fn learn(&mut self, clue: Clue) {
@@ -284,8 +285,40 @@ impl Evidence {
     }
 }
 
+// === impl Latest ===
+
+impl<const MAX: usize> Latest<MAX> {
+    /// Whether this text was not among those looked at last; from now on it is.
+    fn is_new(&mut self, text: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(text);
+        let number = hasher.finish();
+        if self.numbers.contains(&number) {
+            return false;
+        }
+        let next = usize::from(self.next);
+        self.numbers[next] = number;
+        self.next = if next + 1 == MAX { 0 } else { self.next + 1 };
+        true
+    }
+}
+
+impl<const MAX: usize> Default for Latest<MAX> {
+    fn default() -> Self {
+        Self {
+            numbers: [0; MAX],
+            next: 0,
+        }
+    }
+}
+
+const MDNS_PORT: u16 = 5353;
+
 /// Programs that take turns on one device; of one more than these, each is looked at every time.
 const AGENTS_MAX: usize = 8;
+
+/// Names a device asks for in turn, likewise.
+const NAMES_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests;

@@ -19,12 +19,14 @@ mod link;
 mod mac;
 pub mod mdns;
 pub mod offer;
+mod parcel;
 #[cfg(test)]
 pub(crate) mod sample;
 mod tunnel;
 mod wifi;
 
 pub use mac::MacAddr;
+pub use parcel::Parcel;
 
 use crate::capture::Frame;
 use crate::tally::{Tally, reasons};
@@ -142,6 +144,22 @@ pub struct PacketCounts {
 /// [`Skipped`] when there is no packet in it.
 #[inline]
 pub fn read<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Skipped> {
+    plain(frame).map_or_else(|| read_any(frame), Ok)
+}
+
+/// Reads the headers of a frame that nearly every frame has: Ethernet, IP, TCP or UDP. What it gives,
+/// [`read`] gives too; where it gives nothing, that one has still to be asked.
+///
+/// In one piece with its callers: moving a packet about would take longer than reading it.
+#[inline(always)]
+#[must_use]
+pub fn plain<'a>(frame: &Frame<'a>) -> Option<Packet<'a>> {
+    let (link, network) = link::plain(frame.link, frame.bytes)?;
+    ip::plain(frame, link, network)
+}
+
+#[inline(never)]
+fn read_any<'a>(frame: &Frame<'a>) -> Result<Packet<'a>, Skipped> {
     let (link, network) = link::read(frame.link, frame.bytes)?;
     ip::read(frame, link, network)
 }
@@ -177,6 +195,19 @@ impl<'a> Packet<'a> {
         match self.segment {
             Segment::Udp { payload } => dns::read(payload),
             Segment::Tcp(segment) => dns::read_framed(segment.payload),
+        }
+    }
+
+    /// The name it asks DNS for, if it is to port 53 and asks.
+    #[must_use]
+    #[inline]
+    pub fn dns_question(&self) -> Option<dns::DnsName> {
+        if self.destination_port != 53 {
+            return None;
+        }
+        match self.segment {
+            Segment::Udp { payload } => dns::question(payload),
+            Segment::Tcp(_) => self.dns()?.question,
         }
     }
 

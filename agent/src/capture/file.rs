@@ -1,7 +1,8 @@
 //! Frames out of a capture file: pcap and pcapng, damaged ones too.
 //!
-//! The file is read once, forwards, through a buffer of [`BUFFER_BYTES`]; mapped pages would count
-//! as the agent's memory, so nothing is mapped. `pcap-parser` reads the headers and blocks; this
+//! The file is read once, forwards, through a buffer of [`BUFFER_BYTES`], or, where frames are to stay for a
+//! while, through [several that take turns](FileSource::fill); mapped pages would count as the agent's
+//! memory, so nothing is mapped. `pcap-parser` reads the headers and blocks; this
 //! module decides what happens when they are wrong:
 //!
 //! - a record that cannot be one, or that the rest of the file contradicts, is passed over up to the
@@ -9,9 +10,12 @@
 //! - a record the file ends in is one [`Lost::Cut`];
 //! - only when the file's own header cannot be read does [`FileSource::open`] fail.
 
+mod buffer;
 mod pcap;
 mod pcapng;
 mod window;
+
+pub use buffer::Buffer;
 
 use super::{CaptureCounts, CaptureError, Event, Frame, LinkType, Lost};
 use phonehome_proto::time::Timestamp;
@@ -26,6 +30,8 @@ pub struct FileSource {
     format: Format,
     /// Bytes of the record given last; they leave the window when the next is asked for.
     given_bytes: usize,
+    /// The frame that was found when [`FileSource::fill`] had gone on to the next buffer.
+    ahead: Option<Found>,
     counts: CaptureCounts,
 }
 
@@ -94,6 +100,7 @@ impl FileSource {
             window,
             format,
             given_bytes: 0,
+            ahead: None,
             counts: CaptureCounts::default(),
         })
     }
@@ -104,6 +111,41 @@ impl FileSource {
         reason = "each event borrows from the source"
     )]
     pub fn next(&mut self) -> Event<'_> {
+        match self.ahead.take().map_or_else(|| self.step(), Step::Frame) {
+            Step::Frame(found) => Event::Frame(found.frame(self.window.data())),
+            Step::Lost(why) => Event::Lost { count: 1, why },
+            Step::Passed | Step::End => Event::End,
+        }
+    }
+
+    /// Reads on into `buffer` until it is full or the file is at its end, and says whether there may be
+    /// more. `look` is shown each frame with its place in the buffer, where it stays. What could not be
+    /// given stands in [`FileSource::counts`] only.
+    pub fn fill(&mut self, buffer: &mut Buffer, mut look: impl FnMut(&Frame<'_>, usize)) -> bool {
+        self.window.lend(buffer.take());
+        let mut found = self.ahead.take();
+        let may_go_on = loop {
+            match found.take().map_or_else(|| self.step(), Step::Frame) {
+                Step::Frame(found) if self.window.has_left() => {
+                    self.ahead = Some(found);
+                    break true;
+                }
+                Step::Frame(found) => {
+                    let frame = found.frame(self.window.data());
+                    look(&frame, self.window.start() + found.start);
+                }
+                Step::Lost(_) | Step::Passed => {}
+                Step::End => break false,
+            }
+        };
+        *buffer = self.window.leave();
+        may_go_on
+    }
+
+    /// What the next record is: a frame, one that is lost, or the end. In one piece with its callers, as is
+    /// all that is done with nearly every record: what it found stays in registers.
+    #[inline(always)]
+    fn step(&mut self) -> Step {
         loop {
             self.window.consume(std::mem::take(&mut self.given_bytes));
             let step = match &mut self.format {
@@ -114,13 +156,7 @@ impl FileSource {
                 Step::Frame(found) => {
                     self.given_bytes = found.record_bytes;
                     self.counts.frames += 1;
-                    return Event::Frame(Frame {
-                        bytes: &self.window.data()[found.start..][..found.captured_bytes],
-                        link: found.link,
-                        wire_len_bytes: found.wire_len_bytes,
-                        segment_bytes: None,
-                        time: found.time,
-                    });
+                    return Step::Frame(found);
                 }
                 Step::Lost(why) => return self.lost(why),
                 Step::Passed => {}
@@ -128,20 +164,37 @@ impl FileSource {
                 Step::End if self.window.take_error().is_some() => {
                     return self.lost(Lost::ReadFailed);
                 }
-                Step::End => return Event::End,
+                Step::End => return Step::End,
             }
         }
     }
 
-    fn lost(&mut self, why: Lost) -> Event<'static> {
+    #[cold]
+    fn lost(&mut self, why: Lost) -> Step {
         self.counts.lost.add(why, 1);
-        Event::Lost { count: 1, why }
+        Step::Lost(why)
     }
 
     /// What it has given so far.
     #[must_use]
     pub const fn counts(&self) -> &CaptureCounts {
         &self.counts
+    }
+}
+
+// === impl Found ===
+
+impl Found {
+    /// The frame, in the bytes that its record begins.
+    #[inline(always)]
+    fn frame<'a>(&self, record: &'a [u8]) -> Frame<'a> {
+        Frame {
+            bytes: &record[self.start..][..self.captured_bytes],
+            link: self.link,
+            wire_len_bytes: self.wire_len_bytes,
+            segment_bytes: None,
+            time: self.time,
+        }
     }
 }
 

@@ -21,14 +21,25 @@ pub(super) struct Place {
 
 /// The holders of addresses.
 pub(super) struct Bindings {
-    holders: HashMap<Place, Holder, SeededState>,
+    slots: HashMap<Place, Slot, SeededState>,
+    /// By slot; a slot that was forgotten is free.
+    holders: Vec<Option<Holder>>,
+    free: Vec<Slot>,
 }
 
-struct Holder {
-    id: DeviceId,
-    last: Timestamp,
+/// Where an address has its entry, as long as it is not forgotten: who sends from one address again and
+/// again is not looked for every time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(u16);
+
+/// Who has an address.
+#[derive(Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) place: Place,
+    pub(super) id: DeviceId,
+    pub(super) last: Timestamp,
     /// The device is known by nothing but this address.
-    is_identity: bool,
+    pub(super) is_identity: bool,
 }
 
 // === impl Bindings ===
@@ -36,63 +47,96 @@ struct Holder {
 impl Bindings {
     pub(super) fn new(state: SeededState) -> Self {
         Self {
-            holders: HashMap::with_hasher(state),
+            slots: HashMap::with_hasher(state),
+            holders: Vec::new(),
+            free: Vec::new(),
         }
     }
 
     /// Who has an address.
     pub(super) fn holder(&self, place: Place) -> Option<DeviceId> {
-        self.holders.get(&place).map(|holder| holder.id)
+        let slot = self.slots.get(&place)?;
+        self.holders[usize::from(slot.0)].map(|holder| holder.id)
     }
 
-    /// Notes that a device has an address; the latest word counts.
+    /// Notes that a device has an address; the latest word counts. `likely` is the slot it had last, if
+    /// it has one; gives the one it has now.
+    #[inline]
     pub(super) fn bind(
         &mut self,
-        place: Place,
-        id: DeviceId,
-        is_identity: bool,
-        now: Timestamp,
+        likely: Option<Slot>,
+        holder: Holder,
         shed: &mut Tally<Shed>,
-    ) {
-        let holder = Holder {
-            id,
-            last: now,
-            is_identity,
-        };
-        if let Some(known) = self.holders.get_mut(&place) {
-            *known = holder;
-            return;
+    ) -> Slot {
+        if let Some(slot) = likely
+            && let Some(known) = &mut self.holders[usize::from(slot.0)]
+            && known.place == holder.place
+        {
+            known.id = holder.id;
+            known.last = holder.last;
+            known.is_identity = holder.is_identity;
+            return slot;
         }
-        if self.holders.len() >= BINDINGS_MAX {
+        self.find_slot(holder, shed)
+    }
+
+    fn find_slot(&mut self, holder: Holder, shed: &mut Tally<Shed>) -> Slot {
+        if let Some(&slot) = self.slots.get(&holder.place) {
+            self.holders[usize::from(slot.0)] = Some(holder);
+            return slot;
+        }
+        if self.slots.len() >= BINDINGS_MAX {
             self.make_room(shed);
         }
-        self.holders.insert(place, holder);
+        let slot = if let Some(slot) = self.free.pop() {
+            self.holders[usize::from(slot.0)] = Some(holder);
+            slot
+        } else {
+            self.holders.push(Some(holder));
+            Slot(u16::try_from(self.holders.len() - 1).expect("BINDINGS_MAX is below"))
+        };
+        self.slots.insert(holder.place, slot);
+        slot
     }
 
     /// Forgets the addresses of devices that are gone.
     pub(super) fn retain(&mut self, is_known: impl Fn(DeviceId) -> bool) {
-        self.holders.retain(|_, holder| is_known(holder.id));
+        let is_gone = |holder: &&Holder| !is_known(holder.id);
+        let gone: Vec<_> = self.held().filter(is_gone).map(|held| held.place).collect();
+        for place in gone {
+            self.forget(place);
+        }
     }
 
     /// Moves all times by what the clock was wrong.
     pub(super) fn redate(&mut self, moved: impl Fn(Timestamp) -> Timestamp) {
-        for holder in self.holders.values_mut() {
+        for holder in self.holders.iter_mut().flatten() {
             holder.last = moved(holder.last);
+        }
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Holder> {
+        self.holders.iter().flatten()
+    }
+
+    fn forget(&mut self, place: Place) {
+        if let Some(slot) = self.slots.remove(&place) {
+            self.holders[usize::from(slot.0)] = None;
+            self.free.push(slot);
         }
     }
 
     fn make_room(&mut self, shed: &mut Tally<Shed>) {
         // Many may be of one moment: the address decides between them.
         let mut oldest: Vec<_> = self
-            .holders
-            .iter()
-            .filter(|(_, holder)| !holder.is_identity)
-            .map(|(place, holder)| (holder.last, *place))
+            .held()
+            .filter(|holder| !holder.is_identity)
+            .map(|holder| (holder.last, holder.place))
             .collect();
         let quarter = (oldest.len() / 4).max(1);
         oldest.select_nth_unstable(quarter - 1);
         for (_, place) in &oldest[..quarter] {
-            self.holders.remove(place);
+            self.forget(*place);
             shed.add(Shed::BindingEvicted, 1);
         }
     }
@@ -116,6 +160,9 @@ impl Hash for Place {
 // So many addresses are never identities all: there is always one that can go.
 const _: () = assert!(BINDINGS_MAX > super::DEVICES_MAX);
 
+// Slots are u16.
+const _: () = assert!(BINDINGS_MAX <= u16::MAX as usize);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +179,25 @@ mod tests {
         Bindings::new(SeededState::new(7))
     }
 
+    /// Without the slot, or with that of another address: nothing depends on it.
+    fn bind(
+        bindings: &mut Bindings,
+        held: (Place, DeviceId),
+        last: Timestamp,
+        shed: &mut Tally<Shed>,
+    ) {
+        let (place, id) = held;
+        let holder = Holder {
+            place,
+            id,
+            last,
+            is_identity: place.vlan.is_some(),
+        };
+        let likely = bindings.slots.values().next().copied();
+        let slot = bindings.bind(likely, holder, shed);
+        assert_eq!(bindings.bind(Some(slot), holder, shed), slot);
+    }
+
     fn at(seconds: usize) -> Timestamp {
         Timestamp::from_seconds(i64::try_from(seconds).expect("small"))
     }
@@ -144,16 +210,16 @@ mod tests {
             vlan: Some(9),
             ..place(0)
         };
-        bindings.bind(elsewhere, alone, true, at(0), &mut shed);
+        bind(&mut bindings, (elsewhere, alone), at(0), &mut shed);
         let all = 3 * BINDINGS_MAX;
         for n in 0..all {
-            bindings.bind(place(n), phone, false, at(n), &mut shed);
+            bind(&mut bindings, (place(n), phone), at(n), &mut shed);
             assert!(bindings.holders.len() <= BINDINGS_MAX);
         }
         assert_eq!(bindings.holder(place(all - 1)), Some(phone));
         assert_eq!(bindings.holder(place(0)), None);
         assert_eq!(bindings.holder(elsewhere), Some(alone));
-        let kept = u64::try_from(bindings.holders.len()).expect("small");
+        let kept = u64::try_from(bindings.slots.len()).expect("small");
         assert_eq!(
             shed.of(Shed::BindingEvicted),
             u64::try_from(all + 1).expect("small") - kept
@@ -164,9 +230,9 @@ mod tests {
     fn addresses_of_one_moment_are_not_all_forgotten() {
         let (mut bindings, mut shed) = (nobody(), Tally::new());
         for n in 0..=BINDINGS_MAX {
-            bindings.bind(place(n), DeviceId(1), false, at(0), &mut shed);
+            bind(&mut bindings, (place(n), DeviceId(1)), at(0), &mut shed);
         }
-        assert_eq!(bindings.holders.len(), BINDINGS_MAX * 3 / 4 + 1);
+        assert_eq!(bindings.slots.len(), BINDINGS_MAX * 3 / 4 + 1);
         assert_eq!(bindings.holder(place(BINDINGS_MAX / 4 - 1)), None);
         assert!(bindings.holder(place(BINDINGS_MAX / 4)).is_some());
     }

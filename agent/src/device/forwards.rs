@@ -12,6 +12,8 @@ pub(super) struct Forwards {
     senders: Vec<Prefix>,
     /// Private IPv4 networks that anything came from.
     inside: Vec<Prefix>,
+    /// The private IPv4 address noted last: most packets are from it again.
+    latest: Option<IpAddr>,
 }
 
 /// A phone sends from its own addresses only: so many others behind a station make it a router. One
@@ -28,9 +30,19 @@ const INSIDE_MIN: usize = 4;
 
 impl Forwards {
     /// Notes whom the station sent a packet for.
+    #[inline]
     pub(super) fn handle_sender(&mut self, source: IpAddr, scope: Scope, destination: IpAddr) {
+        if !self.is_router() && self.latest != Some(source) {
+            self.note_sender(source, scope, destination);
+        }
+    }
+
+    fn note_sender(&mut self, source: IpAddr, scope: Scope, destination: IpAddr) {
         match scope {
-            Scope::Private if source.is_ipv4() => note(&mut self.inside, source, INSIDE_MIN),
+            Scope::Private if source.is_ipv4() => {
+                note(&mut self.inside, source, INSIDE_MIN);
+                self.latest = Some(source);
+            }
             Scope::Public => {
                 if self.inbound.len() < INBOUND_MIN && Scope::of(destination) == Scope::Private {
                     note(&mut self.inbound, source, INBOUND_MIN);

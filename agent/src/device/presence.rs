@@ -11,21 +11,29 @@ use phonehome_proto::time::{Day, Timestamp};
 pub(super) struct Presence {
     /// The first and the last moment of each day, in order.
     days: Vec<(Day, [Timestamp; 2])>,
+    /// When the day noted last ends, if it is the last of all: nearly every moment lies on it.
+    latest_end: Option<Timestamp>,
 }
 
 // === impl Presence ===
 
 impl Presence {
     /// Notes a moment; `false` when it lies on one day too many. A moment before 1970 is on none.
+    #[inline]
     pub(super) fn note(&mut self, now: Timestamp) -> bool {
+        if let Some((_, [first, last])) = self.days.last_mut()
+            && *first <= now
+            && self.latest_end.is_some_and(|end| now < end)
+        {
+            *last = now.max(*last);
+            return true;
+        }
+        self.note_day(now)
+    }
+
+    fn note_day(&mut self, now: Timestamp) -> bool {
         let Some(day) = now.day() else { return true };
-        // Nearly every moment lies on the last day of all.
-        let latest = self.days.len().wrapping_sub(1);
-        let place = match self.days.get(latest) {
-            Some((known, _)) if *known == day => Ok(latest),
-            _ => self.days.binary_search_by_key(&day, |(known, _)| *known),
-        };
-        match place {
+        match self.days.binary_search_by_key(&day, |(known, _)| *known) {
             Ok(at) => {
                 let (_, [first, last]) = &mut self.days[at];
                 *first = now.min(*first);
@@ -34,6 +42,8 @@ impl Presence {
             Err(_) if self.days.len() >= DAYS_MAX => return false,
             Err(at) => self.days.insert(at, (day, [now; 2])),
         }
+        let latest = self.days.last().expect("a day was noted");
+        self.latest_end = Some(latest.0.end());
         true
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::packet::{Link, TcpFlags, TcpSegment};
+use crate::packet::{Link, Segment, TcpFlags, TcpSegment};
 use phonehome_proto::time::Timestamp;
 use proptest::prelude::*;
 

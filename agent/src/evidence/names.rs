@@ -85,14 +85,21 @@ pub(super) fn user_agent_clues(agent: &[u8], mut learn: impl FnMut(Clue)) {
     }
 }
 
+/// Whether these bytes begin a clear-text request that may have a User-Agent.
+#[inline]
+pub(super) fn begins_request(payload: &[u8]) -> bool {
+    match payload.first_chunk() {
+        Some(b"GET ") => true,
+        Some(b"POST" | b"HEAD") => payload.get(4) == Some(&b' '),
+        _ => false,
+    }
+}
+
 /// The value of the first User-Agent line of the request these bytes begin with.
 fn user_agent_line(payload: &[u8]) -> Option<&[u8]> {
-    let ([b'G', b'E', b'T', b' ', ..]
-    | [b'P', b'O', b'S', b'T', b' ', ..]
-    | [b'H', b'E', b'A', b'D', b' ', ..]) = payload
-    else {
+    if !begins_request(payload) {
         return None;
-    };
+    }
     let head = &payload[..payload.len().min(HEAD_BYTES_MAX)];
     head.split(|byte| *byte == b'\n')
         .take_while(|line| !line.trim_ascii().is_empty())

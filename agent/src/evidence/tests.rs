@@ -257,13 +257,13 @@ fn a_program_is_looked_at_once_until_others_have_pushed_it_out() {
     let mut evidence = Evidence::default();
     let agents: Vec<_> = (0..=AGENTS_MAX).map(|n| format!("agent/{n}")).collect();
     let (first, others) = agents.split_first().expect("several");
-    assert!(evidence.is_new(first.as_bytes()));
-    assert!(!evidence.is_new(first.as_bytes()));
+    assert!(evidence.agents.is_new(first.as_bytes()));
+    assert!(!evidence.agents.is_new(first.as_bytes()));
     for other in others {
-        assert!(evidence.is_new(other.as_bytes()));
+        assert!(evidence.agents.is_new(other.as_bytes()));
     }
-    assert!(evidence.is_new(first.as_bytes()));
-    assert!(!evidence.is_new(others[1].as_bytes()));
+    assert!(evidence.agents.is_new(first.as_bytes()));
+    assert!(!evidence.agents.is_new(others[1].as_bytes()));
 }
 
 #[test]

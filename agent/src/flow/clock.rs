@@ -63,6 +63,9 @@ impl PacketClock {
 // === impl Tick ===
 
 impl Tick {
+    /// Later than any that packets make.
+    pub(super) const MAX: Self = Self(u64::MAX);
+
     /// Nanoseconds from `earlier` to here; 0 when `earlier` is later.
     pub(super) const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
@@ -70,7 +73,12 @@ impl Tick {
 
     /// So many seconds later.
     pub(super) const fn plus_seconds(self, seconds: u64) -> Self {
-        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000_000)))
+        self.plus_nanos(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// So many nanoseconds later.
+    pub(super) const fn plus_nanos(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(nanos))
     }
 
     /// Moved by what a clock moved, if that can be time passing.

@@ -260,7 +260,8 @@ impl Conversation {
     /// Whether this packet belongs to another conversation between the same ends, and what then
     /// ended this one.
     pub(super) fn is_over_for(&self, packet: &Packet<'_>, side: Side, tick: Tick) -> Option<Ended> {
-        if tick.since(self.last_tick) >= self.phase().idle_nanos() {
+        let still_nanos = tick.since(self.last_tick);
+        if still_nanos >= Phase::IDLE_NANOS_MIN && still_nanos >= self.phase().idle_nanos() {
             return Some(self.phase().ended());
         }
         let Segment::Tcp(segment) = &packet.segment else {

@@ -20,7 +20,7 @@ pub struct Endpoint {
 /// the VLAN.
 ///
 /// In numbers, not in addresses: a key is made for every packet, and numbers stay in registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Eq)]
 pub(super) struct FlowKey {
     /// The bits of both addresses, each with its upper half first; `[low, high]` as in all pairs.
     addresses: [[u64; 2]; 2],
@@ -95,21 +95,34 @@ impl FlowKey {
     /// The key of what goes on between two ends, and which side the first one is.
     #[inline]
     fn between(one: End, other: End, transport: Transport, vlan: Option<u16>) -> (Self, Side) {
-        let (low, high, side) = if one <= other {
-            (one, other, Side::Low)
+        // Number by number: to choose between the ends as they lie in memory takes longer than all the rest.
+        let is_low = one <= other;
+        let pair = |one: u64, other: u64| if is_low { [one, other] } else { [other, one] };
+        let [low_upper, high_upper] = pair(one.address[0], other.address[0]);
+        let [low_lower, high_lower] = pair(one.address[1], other.address[1]);
+        let (ports, is_v6) = if is_low {
+            ([one.port, other.port], [one.is_v6, other.is_v6])
         } else {
-            (other, one, Side::High)
+            ([other.port, one.port], [other.is_v6, one.is_v6])
         };
+        let side = if is_low { Side::Low } else { Side::High };
         let mark = |is_set: bool, mark: u8| if is_set { mark } else { 0 };
         let key = Self {
-            addresses: [low.address, high.address],
-            ports: [low.port, high.port],
+            addresses: [[low_upper, low_lower], [high_upper, high_lower]],
+            ports,
             vlan: vlan.unwrap_or(0),
             marks: mark(transport == Transport::Udp, UDP)
-                | mark(low.is_v6, V6[0])
-                | mark(high.is_v6, V6[1]),
+                | mark(is_v6[0], V6[0])
+                | mark(is_v6[1], V6[1]),
         };
         (key, side)
+    }
+
+    /// All but the addresses, in one number.
+    #[inline]
+    fn rest(&self) -> u64 {
+        let [low, high] = self.ports.map(u64::from);
+        low << 48 | high << 32 | u64::from(self.vlan) << 8 | u64::from(self.marks)
     }
 
     pub(super) fn end(&self, side: Side) -> Endpoint {
@@ -143,6 +156,16 @@ impl FlowKey {
     }
 }
 
+impl PartialEq for FlowKey {
+    /// Number by number, as it was made.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        let [[a, b], [c, d]] = self.addresses;
+        let [[e, f], [g, h]] = other.addresses;
+        self.rest() == other.rest() && a == e && b == f && c == g && d == h
+    }
+}
+
 impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -152,9 +175,7 @@ impl Hash for FlowKey {
             }
             state.write_u64(lower);
         }
-        let [low, high] = self.ports.map(u64::from);
-        let rest = u64::from(self.vlan) << 8 | u64::from(self.marks);
-        state.write_u64(low << 48 | high << 32 | rest);
+        state.write_u64(self.rest());
     }
 }
 

@@ -7,6 +7,7 @@
 pub(super) struct Order<const QUEUES: usize> {
     links: Vec<Link>,
     ends: [Link; QUEUES],
+    has_new_front: bool,
 }
 
 /// A place's neighbours; of a queue, its last and its first place.
@@ -21,7 +22,19 @@ impl<const QUEUES: usize> Order<QUEUES> {
         Self {
             links: Vec::new(),
             ends: [Link::NONE; QUEUES],
+            has_new_front: false,
         }
+    }
+
+    /// Whether another place, or none, came to the front of a queue since that was last heeded.
+    #[inline]
+    pub(super) const fn has_new_front(&self) -> bool {
+        self.has_new_front
+    }
+
+    /// The fronts are looked at.
+    pub(super) const fn heed_fronts(&mut self) {
+        self.has_new_front = false;
     }
 
     /// The place in a queue that was pushed first.
@@ -63,6 +76,7 @@ impl<const QUEUES: usize> Order<QUEUES> {
     fn link_after(&mut self, queue: usize, before: u32, place: u32) {
         if before == NOWHERE {
             self.ends[queue].after = place;
+            self.has_new_front = true;
         } else {
             self.links[before as usize].after = place;
         }
@@ -90,6 +104,7 @@ mod tests {
         fn keeps_the_order_of_pushes(steps in prop::collection::vec((0_usize..2, 0_u32..8), 0..200)) {
             let mut order = Order::<2>::new();
             let mut model = [VecDeque::new(), VecDeque::new()];
+            let mut fronts_before = [None; 2];
             for (queue, place) in steps {
                 for (other, places) in model.iter_mut().enumerate() {
                     if let Some(at) = places.iter().position(|&p| p == place) {
@@ -99,6 +114,10 @@ mod tests {
                 }
                 model[queue].push_back(place);
                 order.push(queue, place);
+                let fronts = model.each_ref().map(|places| places.front().copied());
+                prop_assert!(order.has_new_front() || fronts == fronts_before);
+                fronts_before = fronts;
+                order.heed_fronts();
                 for (queue, places) in model.iter().enumerate() {
                     prop_assert_eq!(order.front(queue), places.front().copied());
                     prop_assert_eq!(order.back(queue), places.back().copied());

@@ -29,6 +29,9 @@ impl Phase {
         Self::Tracked,
     ];
 
+    /// No phase is over after less.
+    pub(super) const IDLE_NANOS_MIN: u64 = Self::Closing.idle_nanos();
+
     /// How long a flow keeps still before it is over.
     pub(super) const fn idle_nanos(self) -> u64 {
         let seconds = match self {

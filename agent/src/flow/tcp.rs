@@ -34,7 +34,18 @@ enum Timing {
 
 impl Connection {
     /// Follows one segment from `side`.
+    #[inline]
     pub(super) fn handle_segment(&mut self, segment: &TcpSegment<'_>, side: Side, now: Timestamp) {
+        if TURNS.into_iter().any(|flag| segment.flags.has(flag)) {
+            self.handle_turn(segment, side, now);
+        } else {
+            // Whatever comes after a hello is past opening.
+            self.is_accepted = true;
+        }
+    }
+
+    /// Follows a segment that opens or ends something.
+    fn handle_turn(&mut self, segment: &TcpSegment<'_>, side: Side, now: Timestamp) {
         let (own, other) = (side as usize, side.other() as usize);
         if segment.flags.has(TcpFlags::SYN)
             && let Some(offer) = offer::read(segment.options)
@@ -53,7 +64,6 @@ impl Connection {
             self.first_seq[own] = Some(segment.seq);
             self.first_seq[other].get_or_insert(answered);
         } else if !segment.flags.has(TcpFlags::RST) {
-            // Whatever comes after a hello is past opening.
             self.is_accepted = true;
         }
         self.has_closed[own] |= segment.flags.has(TcpFlags::FIN);
@@ -129,5 +139,8 @@ impl Timing {
         }
     }
 }
+
+/// The flags of segments that are more than data on its way.
+const TURNS: [TcpFlags; 3] = [TcpFlags::SYN, TcpFlags::FIN, TcpFlags::RST];
 
 const RTT_NANOS_MAX: u64 = 60_000_000_000;

@@ -66,7 +66,7 @@ impl Handshake {
     /// Reads a TCP segment; `seq` is its sequence number and `syn` its SYN flag.
     #[inline]
     pub fn handle_tcp(&mut self, from_client: bool, seq: u32, syn: bool, payload: &[u8]) {
-        if !self.is_done() && (syn || !payload.is_empty()) {
+        if !self.is_done() && (syn || !payload.is_empty() && !self.has_ended(from_client)) {
             self.read_segment(from_client, seq, syn, payload);
         }
     }
@@ -76,6 +76,16 @@ impl Handshake {
     pub fn handle_udp(&mut self, from_client: bool, payload: &[u8]) {
         if !self.is_done() && !payload.is_empty() {
             self.read_datagram(from_client, payload);
+        }
+    }
+
+    /// Whether nothing more will be found on one side of a stream.
+    #[inline]
+    fn has_ended(&self, from_client: bool) -> bool {
+        match &self.state {
+            State::Tcp(tcp) if from_client => tcp.client.is_ended(),
+            State::Tcp(tcp) => tcp.server.is_ended(),
+            State::Fresh | State::Udp(_) | State::Settled(_) => false,
         }
     }
 

@@ -32,16 +32,15 @@ impl ServerName {
         for byte in bytes {
             label_bytes = match byte {
                 b'.' if label_bytes > 0 => 0,
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'
-                    if label_bytes < Self::LABEL_BYTES_MAX =>
-                {
+                _ if IS_LETTER[usize::from(*byte)] && label_bytes < Self::LABEL_BYTES_MAX => {
                     label_bytes + 1
                 }
                 _ => return None,
             };
         }
-        let text = std::str::from_utf8(bytes).expect("only ASCII letters passed");
-        (label_bytes > 0).then(|| Self(text.to_ascii_lowercase().into()))
+        let text =
+            String::from_utf8(bytes.to_ascii_lowercase()).expect("only ASCII letters passed");
+        (label_bytes > 0).then(|| Self(text.into()))
     }
 
     /// The name.
@@ -56,6 +55,17 @@ impl ServerName {
         self.0.parse::<Ipv4Addr>().is_ok()
     }
 }
+
+/// Which bytes labels are made of: asked for each byte of every name there is.
+const IS_LETTER: [bool; 256] = {
+    let mut is_letter = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        is_letter[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        byte += 1;
+    }
+    is_letter
+};
 
 impl AsRef<str> for ServerName {
     fn as_ref(&self) -> &str {

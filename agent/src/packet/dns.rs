@@ -77,6 +77,16 @@ pub fn read(bytes: &[u8]) -> Option<Message> {
     })
 }
 
+/// The first question of a message as it stands in a datagram.
+#[must_use]
+pub fn question(bytes: &[u8]) -> Option<DnsName> {
+    // A query is little more than its question, and what else it says is nobody's here.
+    match outline::sole_question(bytes) {
+        Some(labels) => Some(DnsName::spelt(labels)),
+        None => read(bytes)?.question,
+    }
+}
+
 /// Reads a message as it stands in a TCP stream, behind its length (RFC 1035, section 4.2.2).
 #[must_use]
 pub fn read_framed(bytes: &[u8]) -> Option<Message> {
@@ -202,14 +212,30 @@ impl DnsName {
         let labels = name.get_labels();
         let with_dots = labels.iter().map(|label| label.as_ref().len() + 1);
         let text_bytes = with_dots.sum::<usize>().saturating_sub(1);
+        Self::joined(text_bytes, labels.iter().map(AsRef::as_ref))
+    }
+
+    /// The name that labels spell, each behind its length, without the root's.
+    fn spelt(mut labels: &[u8]) -> Self {
+        let text_bytes = labels.len().saturating_sub(1);
+        let labels = std::iter::from_fn(move || {
+            let (length, rest) = labels.split_first()?;
+            let (label, rest) = rest.split_at_checked(usize::from(*length))?;
+            labels = rest;
+            Some(label)
+        });
+        Self::joined(text_bytes, labels)
+    }
+
+    fn joined<'a>(text_bytes: usize, labels: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut text = String::with_capacity(text_bytes);
         for label in labels {
             if !text.is_empty() {
                 text.push('.');
             }
-            match std::str::from_utf8(label.as_ref()) {
+            match std::str::from_utf8(label) {
                 Ok(label) => text.push_str(label),
-                Err(_) => text.push_str(&String::from_utf8_lossy(label.as_ref())),
+                Err(_) => text.push_str(&String::from_utf8_lossy(label)),
             }
         }
         text.make_ascii_lowercase();

@@ -33,25 +33,30 @@ struct Around {
 }
 
 /// Reads the IP packet, or the one inside it, that a frame holds in `bytes`.
-#[inline]
 pub(super) fn read<'a>(
     frame: &Frame<'a>,
     link: Link,
     bytes: &'a [u8],
 ) -> Result<Packet<'a>, Skipped> {
-    let captured_bytes = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
-    let around = Around {
-        time: frame.time,
-        uncaptured_bytes: frame.wire_len_bytes.saturating_sub(captured_bytes),
-        segment_bytes: frame.segment_bytes,
-    };
-    layer(around, link, bytes, TUNNELS_MAX)
+    layer(Around::of(frame), link, bytes, TUNNELS_MAX)
 }
 
-/// Reads one IP packet, and the one inside it if it is a tunnel's. In one piece with its caller, and with
-/// one place where a packet is made: nearly every packet is read here and goes no deeper, and moving it
-/// about would take longer than reading it.
+/// Reads an IP packet that is TCP or UDP and certainly no tunnel's; `None` where that is not so.
 #[inline(always)]
+pub(super) fn plain<'a>(frame: &Frame<'a>, link: Link, bytes: &'a [u8]) -> Option<Packet<'a>> {
+    let around = Around::of(frame);
+    let header = Header::read(bytes, around.uncaptured_bytes).ok()?;
+    let (segment, segment_header_bytes) = match header.protocol {
+        TCP => header.tcp().ok()?,
+        UDP => header.udp().ok()?,
+        _ => return None,
+    };
+    let ports = [be16(header.payload, 0).ok()?, be16(header.payload, 2).ok()?];
+    let may_be_tunnel = header.protocol == UDP && ports.into_iter().any(tunnel::has_port);
+    (!may_be_tunnel).then(|| header.packet(around, link, ports, segment, segment_header_bytes))
+}
+
+/// Reads one IP packet, and the one inside it if it is a tunnel's.
 fn layer<'a>(
     around: Around,
     link: Link,
@@ -64,9 +69,9 @@ fn layer<'a>(
         UDP => header.udp()?,
         other => return descend(around, link, header.tunnelled(other)?, tunnels_left),
     };
-    let (source_port, destination_port) = (be16(header.payload, 0)?, be16(header.payload, 2)?);
+    let ports = [be16(header.payload, 0)?, be16(header.payload, 2)?];
     if let Segment::Udp { payload } = segment
-        && let Some(inner) = tunnel::in_udp(source_port, destination_port, payload)
+        && let Some(inner) = tunnel::in_udp(ports[0], ports[1], payload)
     {
         match descend(around, link, inner, tunnels_left) {
             // A port alone proves no tunnel: what does not read as one is what it was.
@@ -74,22 +79,10 @@ fn layer<'a>(
             inner => return inner,
         }
     }
-    let (ip_bytes, wire_packets) = header.on_wire(around.segment_bytes, segment_header_bytes);
-    Ok(Packet {
-        time: around.time,
-        link,
-        source: header.source,
-        destination: header.destination,
-        source_port,
-        destination_port,
-        ip_bytes,
-        wire_packets,
-        segment,
-    })
+    Ok(header.packet(around, link, ports, segment, segment_header_bytes))
 }
 
 /// Reads the packet inside a tunnel.
-#[inline(never)]
 fn descend<'a>(
     around: Around,
     link: Link,
@@ -103,6 +96,20 @@ fn descend<'a>(
         ..around
     };
     layer(around, link, bytes, tunnels_left)
+}
+
+// === impl Around ===
+
+impl Around {
+    #[inline(always)]
+    fn of(frame: &Frame<'_>) -> Self {
+        let captured_bytes = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX);
+        Self {
+            time: frame.time,
+            uncaptured_bytes: frame.wire_len_bytes.saturating_sub(captured_bytes),
+            segment_bytes: frame.segment_bytes,
+        }
+    }
 }
 
 // === impl Header ===
@@ -161,7 +168,10 @@ impl<'a> Header<'a> {
             IpAddr::V6(Ipv6Addr::from(octets))
         };
         let captured = within(bytes, total_bytes);
-        let (protocol, payload) = past_extensions(fixed[6], &captured[40..])?;
+        let (protocol, payload) = match fixed[6] {
+            transport @ (TCP | UDP) => (transport, &captured[40..]),
+            next => past_extensions(next, &captured[40..])?,
+        };
         let header_bytes = captured.len() - payload.len();
         Ok(Self {
             source: address(8),
@@ -210,6 +220,30 @@ impl<'a> Header<'a> {
             }
         };
         Ok((Segment::Udp { payload }, UDP_HEADER_BYTES))
+    }
+
+    /// The packet; its segment's own header has so many bytes.
+    #[inline(always)]
+    fn packet(
+        &self,
+        around: Around,
+        link: Link,
+        ports: [u16; 2],
+        segment: Segment<'a>,
+        segment_header_bytes: usize,
+    ) -> Packet<'a> {
+        let (ip_bytes, wire_packets) = self.on_wire(around.segment_bytes, segment_header_bytes);
+        Packet {
+            time: around.time,
+            link,
+            source: self.source,
+            destination: self.destination,
+            source_port: ports[0],
+            destination_port: ports[1],
+            ip_bytes,
+            wire_packets,
+            segment,
+        }
     }
 
     /// What a packet of another protocol carries, if it is a tunnel's.

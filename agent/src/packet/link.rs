@@ -9,20 +9,24 @@ use crate::capture::LinkType;
 /// What the link layer said, and the bytes behind it: IP, of the version they themselves say.
 pub(super) type Unwrapped<'a> = Result<(Link, &'a [u8]), Skipped>;
 
-/// Reads the link-layer headers a capture of this type begins with.
-#[inline]
-pub(super) fn read(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
-    if kind == LinkType::ETHERNET {
-        ethernet(bytes, Link::default(), DEPTH_MAX)
-    } else {
-        read_other(kind, bytes)
-    }
+/// An Ethernet header with IP behind it; `None` where there is another, or more than that.
+#[inline(always)]
+pub(super) fn plain(kind: LinkType, bytes: &[u8]) -> Option<(Link, &[u8])> {
+    let (header, rest) = bytes.split_first_chunk::<14>()?;
+    let is_ip = matches!([header[12], header[13]], [0x08, 0x00] | [0x86, 0xdd]);
+    let link = Link {
+        destination: MacAddr::read(header),
+        source: MacAddr::read(&header[6..]),
+        vlan: None,
+    };
+    (kind == LinkType::ETHERNET && is_ip).then_some((link, rest))
 }
 
-#[inline(never)]
-fn read_other(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
+/// Reads the link-layer headers a capture of this type begins with.
+pub(super) fn read(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
     let link = Link::default();
     match kind {
+        LinkType::ETHERNET => ethernet(bytes, link, DEPTH_MAX),
         LinkType::RAW
         | LinkType::RAW_BSD
         | LinkType::RAW_OPENBSD
@@ -47,16 +51,11 @@ fn read_other(kind: LinkType, bytes: &[u8]) -> Unwrapped<'_> {
 }
 
 /// Ethernet II or IEEE 802.3.
-#[inline]
 pub(super) fn ethernet(bytes: &[u8], mut link: Link, depth: u8) -> Unwrapped<'_> {
     let kind = be16(bytes, 12)?;
     link.destination = MacAddr::read(bytes);
     link.source = MacAddr::read(&bytes[6..]);
-    match kind {
-        // Nearly every frame; said here once more so that it goes no further.
-        0x0800 | 0x86dd => Ok((link, &bytes[14..])),
-        _ => ether_type(kind, &bytes[14..], link, depth),
-    }
+    ether_type(kind, &bytes[14..], link, depth)
 }
 
 /// What stands behind an EtherType; values up to 1500 are lengths of an 802.2 frame.

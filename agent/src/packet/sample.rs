@@ -1,5 +1,6 @@
 //! Frames for tests, header by header.
 
+use super::{Link, Packet, Parcel};
 use crate::capture::{Frame, LinkType};
 use phonehome_proto::time::Timestamp;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -77,4 +78,15 @@ pub(crate) fn tcp(source: u16, destination: u16, flags: u8, payload: &[u8]) -> V
         payload,
     ]
     .concat()
+}
+
+/// All of a packet; addresses on the link print as nothing.
+pub(crate) fn told(packet: &Packet<'_>) -> (String, Link) {
+    (format!("{packet:?}"), packet.link)
+}
+
+/// All of a packet out of a parcel, its frame being elsewhere by then.
+pub(crate) fn put_away(packet: &Packet<'_>, frame: &[u8]) -> (String, Link) {
+    let elsewhere = [b"...", frame].concat();
+    told(&Parcel::of(packet, frame, 3).open(&elsewhere))
 }

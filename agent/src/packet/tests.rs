@@ -1,4 +1,4 @@
-use super::sample::{ethernet, frame, ipv4, ipv6, tcp, udp};
+use super::sample::{ethernet, frame, ipv4, ipv6, put_away, tcp, told, udp};
 use super::*;
 use crate::capture::LinkType;
 use proptest::prelude::*;
@@ -23,6 +23,10 @@ fn is_hello(link: LinkType, bytes: &[u8]) {
         Ok(b"hello".as_slice()),
         "{link:?} {bytes:02x?}"
     );
+    if matches!(link, LinkType::RAW) {
+        let kind = if bytes[0] >> 4 == 4 { 0x0800 } else { 0x86dd };
+        is_hello(LinkType::ETHERNET, &ethernet(kind, bytes));
+    }
 }
 
 #[test]
@@ -466,6 +470,10 @@ proptest! {
         let mut counts = PacketCounts::default();
         if let Some(packet) = counts.read(&frame) {
             let _ = (packet.dns(), packet.dhcp(), packet.mdns());
+            prop_assert_eq!(put_away(&packet, &bytes), told(&packet));
+        }
+        if let Some(packet) = plain(&frame) {
+            prop_assert_eq!(read_any(&frame).map(|packet| told(&packet)), Ok(told(&packet)));
         }
         prop_assert_eq!(counts.frames, counts.packets + counts.skipped.total());
     }
@@ -475,8 +483,12 @@ proptest! {
     fn a_cut_packet_is_cut_or_itself(length in 0_usize..80) {
         let whole = ethernet(0x0800, &ipv4(TCP, &tcp(40_000, 443, 0x18, b"twenty bytes of data")));
         let cut = Frame { bytes: &whole[..length.min(whole.len())], ..frame(LinkType::ETHERNET, &whole) };
+        prop_assert_eq!(plain(&cut).is_some(), read_any(&cut).is_ok());
         match read(&cut) {
-            Ok(packet) => prop_assert_eq!((packet.ip_bytes, packet.source_port), (64, 40_000)),
+            Ok(packet) => {
+                prop_assert_eq!((packet.ip_bytes, packet.source_port), (64, 40_000));
+                prop_assert_eq!(put_away(&packet, cut.bytes), told(&packet));
+            }
             Err(why) => prop_assert_eq!(why, Skipped::Cut),
         }
     }

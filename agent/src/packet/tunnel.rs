@@ -54,8 +54,16 @@ pub(super) fn gre(bytes: &[u8]) -> Result<Inner<'_>, Skipped> {
     }
 }
 
+/// Whether datagrams to or from this port may be a tunnel's.
+#[inline(always)]
+pub(super) const fn has_port(port: u16) -> bool {
+    matches!(
+        port,
+        VXLAN | VXLAN_LINUX | GENEVE | TZSP | GTP_USER | CAPWAP_DATA
+    )
+}
+
 /// What a datagram carries, if it is to or from a tunnel's port and begins as that tunnel does.
-#[inline]
 pub(super) fn in_udp(source: u16, destination: u16, payload: &[u8]) -> Option<Inner<'_>> {
     match destination {
         VXLAN | VXLAN_LINUX => vxlan(payload),

@@ -3,12 +3,14 @@
 //! No flow, DNS answer or device passes from one file to the next: each gets a new [`World`], and
 //! what it saw comes out when the file is over.
 
+mod ahead;
+
 use crate::capture::file::FileSource;
-use crate::capture::{CaptureCounts, CaptureError, Event};
+use crate::capture::{CaptureCounts, CaptureError};
 use crate::device::{DeviceId, DeviceTable, DeviceTag};
 use crate::flow::{Flow, FlowCounts, FlowLimits, FlowTable};
 use crate::name::NameSource;
-use crate::packet::{self, Packet, PacketCounts};
+use crate::packet::{Packet, PacketCounts};
 use crate::tally::{Tally, reasons};
 use phonehome_proto::vendor::Vendor;
 use std::path::Path;
@@ -72,7 +74,7 @@ pub fn read(
     secret: &[u8; 32],
     declared: impl Iterator<Item = (DeviceTag, Vendor)>,
 ) -> Result<World, CaptureError> {
-    let mut source = FileSource::open(path)?;
+    let source = FileSource::open(path)?;
     let mut devices = DeviceTable::new(secret);
     for (tag, vendor) in declared {
         devices.declare(tag, vendor);
@@ -83,26 +85,15 @@ pub fn read(
         counts: WorldCounts::default(),
     };
     let mut table = FlowTable::new(FlowLimits::FILE, seed);
-    loop {
-        match source.next() {
-            Event::Frame(ref frame) => {
-                let read = packet::read(frame);
-                world.counts.packets.count(&read);
-                if let Ok(packet) = &read {
-                    learn(&mut world.devices, packet);
-                    table.handle_packet(packet, packet.time);
-                    world.take_ended(&mut table);
-                }
-            }
-            // The source counts them itself.
-            Event::Lost { .. } => {}
-            Event::Counters(_) | Event::Swept | Event::Idle => {}
-            Event::End => break,
-        }
-    }
+    let (capture, packets) = ahead::read(source, |packet| {
+        learn(&mut world.devices, packet);
+        table.handle_packet(packet, packet.time);
+        world.take_ended(&mut table);
+    });
     table.finish();
     world.take_ended(&mut table);
-    world.counts.capture = source.counts().clone();
+    world.counts.capture = capture;
+    world.counts.packets = packets;
     world.counts.flows = table.counts().clone();
     Ok(world)
 }
@@ -136,9 +127,7 @@ pub(super) fn learn(devices: &mut DeviceTable, packet: &Packet<'_>) {
     let Some(sender) = devices.handle_packet(packet) else {
         return;
     };
-    if packet.destination_port == DNS_PORT
-        && let Some(question) = packet.dns().and_then(|message| message.question)
-    {
+    if let Some(question) = packet.dns_question() {
         devices.handle_name(sender, question.as_str());
     }
 }
@@ -157,8 +146,6 @@ pub(super) fn owner(devices: &mut DeviceTable, flow: &Flow) -> Option<DeviceId> 
 
 /// The flows of one file that are listed: some hundred megabytes.
 pub const FLOWS_MAX: usize = 1_000_000;
-
-const DNS_PORT: u16 = 53;
 
 #[cfg(test)]
 pub(crate) mod tests;

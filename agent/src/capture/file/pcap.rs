@@ -57,6 +57,7 @@ impl Records {
         })
     }
 
+    #[inline(always)]
     pub(super) fn step(&mut self, window: &mut Window) -> Step {
         if !window.want(1) {
             return Step::End;
@@ -101,6 +102,7 @@ impl Records {
     }
 
     /// The record header at `offset` in the window, if it is whole.
+    #[inline(always)]
     fn head(&self, window: &Window, offset: usize) -> Option<Head> {
         let header = window.data().get(offset..offset + self.header_bytes)?;
         let fields: &[u8; RECORD_HEADER_BYTES] = header.first_chunk()?;
@@ -122,6 +124,7 @@ impl Records {
 
     /// Moves the window ahead to the next place where records follow each other; says whether there
     /// is one.
+    #[cold]
     fn resync(&self, window: &mut Window) -> bool {
         loop {
             for offset in 1..=RESYNC_BYTES {

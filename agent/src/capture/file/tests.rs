@@ -6,7 +6,7 @@ use std::io::Cursor;
 /// What a file gave: frames as (captured bytes, link, wire length, time in nanoseconds), and losses.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Given {
-    frames: Vec<(Vec<u8>, u16, u32, i64)>,
+    frames: Vec<FrameGiven>,
     lost: Vec<Lost>,
 }
 
@@ -37,7 +37,33 @@ fn read(file: &[u8]) -> Result<Given, CaptureError> {
         let seen = given.lost.iter().filter(|&&lost| lost == why).count();
         assert_eq!(source.counts().lost.of(why), seen as u64);
     }
+    assert_eq!(
+        filled(file),
+        given.frames,
+        "they stay where they are said to"
+    );
     Ok(given)
+}
+
+type FrameGiven = (Vec<u8>, u16, u32, i64);
+
+/// The frames as they lie in buffers once these are full.
+fn filled(file: &[u8]) -> Vec<FrameGiven> {
+    let mut source = FileSource::read(Box::new(Cursor::new(file.to_vec()))).expect("it was read");
+    let (mut buffer, mut frames) = (Buffer::new(), Vec::new());
+    let mut may_go_on = true;
+    while may_go_on {
+        let mut places = Vec::new();
+        may_go_on = source.fill(&mut buffer, |frame, at| {
+            let told = (frame.link.0, frame.wire_len_bytes, frame.time.nanos());
+            places.push((at, frame.bytes.len(), told));
+        });
+        frames.extend(places.into_iter().map(|(at, length, (link, wire, time))| {
+            (buffer.bytes()[at..][..length].to_vec(), link, wire, time)
+        }));
+    }
+    assert_eq!(source.counts().frames, frames.len() as u64);
+    frames
 }
 
 /// Numbers of a file, in its byte order.

@@ -1,6 +1,10 @@
 //! The part of a file that is in memory: a buffer of fixed size that moves forwards.
+//!
+//! Where it must move, what is left of it goes to the beginning: of the same buffer, or, if a
+//! [spare](Window::lend) one was lent, of that; then the old one can be [taken](Window::leave), and
+//! everything in it has stayed where it was.
 
-use super::BUFFER_BYTES;
+use super::{BUFFER_BYTES, Buffer};
 use std::io::{self, Read};
 
 /// So many bytes are asked of the file at a time, always behind what is left of those before: the
@@ -10,30 +14,66 @@ const READ_BYTES: usize = 64 * 1024;
 
 pub(super) struct Window {
     reader: Box<dyn Read + Send>,
-    bytes: Box<[u8]>,
+    buffer: Buffer,
     start: usize,
     end: usize,
     exhausted: bool,
     error: Option<io::Error>,
+    beside: Beside,
+}
+
+/// The buffer beside the one in use.
+enum Beside {
+    Nothing,
+    /// To go on in.
+    Spare(Buffer),
+    /// That was gone on from.
+    Left(Buffer),
 }
 
 impl Window {
     pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
-        let bytes = vec![0; BUFFER_BYTES].into_boxed_slice();
         Self {
             reader,
-            bytes,
+            buffer: Buffer::new(),
             start: 0,
             end: 0,
             exhausted: false,
             error: None,
+            beside: Beside::Nothing,
         }
+    }
+
+    /// Lends a buffer to go on in: what is in memory now will stay where it is.
+    pub(super) fn lend(&mut self, spare: Buffer) {
+        self.beside = Beside::Spare(spare);
+    }
+
+    /// Whether the buffer lent is in use.
+    #[inline]
+    pub(super) const fn has_left(&self) -> bool {
+        matches!(self.beside, Beside::Left(_))
+    }
+
+    /// The buffer that was in use when the other was lent; goes on in that one now, if it has not yet.
+    pub(super) fn leave(&mut self) -> Buffer {
+        self.move_on();
+        match std::mem::replace(&mut self.beside, Beside::Nothing) {
+            Beside::Left(left) => left,
+            Beside::Nothing | Beside::Spare(_) => unreachable!("one was lent"),
+        }
+    }
+
+    /// How far into its buffer [`Window::data`] begins.
+    #[inline]
+    pub(super) const fn start(&self) -> usize {
+        self.start
     }
 
     /// What is in memory and not consumed.
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
-        &self.bytes[self.start..self.end]
+        &self.buffer.bytes()[self.start..self.end]
     }
 
     /// Reads on until `count` bytes are there; fewer only where the file ends or fails.
@@ -50,11 +90,13 @@ impl Window {
             "asked for {count} bytes of a window of {BUFFER_BYTES}"
         );
         while self.data().len() < count && !self.exhausted {
-            self.bytes.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+            let has_room = self.end + READ_BYTES <= BUFFER_BYTES;
+            if self.start > 0 && !(self.may_fill_up() && has_room) {
+                self.move_on();
+            }
             let space_end = BUFFER_BYTES.min(self.end + READ_BYTES);
-            match self.reader.read(&mut self.bytes[self.end..space_end]) {
+            let space = &mut self.buffer.bytes_mut()[self.end..space_end];
+            match self.reader.read(space) {
                 Ok(0) => self.exhausted = true,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -65,6 +107,28 @@ impl Window {
             }
         }
         self.data().len() >= count
+    }
+
+    /// Whether what was consumed is still wanted in its place.
+    const fn may_fill_up(&self) -> bool {
+        matches!(self.beside, Beside::Spare(_))
+    }
+
+    /// Puts what is left at the beginning of a buffer, and so makes room behind it.
+    fn move_on(&mut self) {
+        match std::mem::replace(&mut self.beside, Beside::Nothing) {
+            Beside::Spare(mut next) => {
+                next.bytes_mut()[..self.end - self.start].copy_from_slice(self.data());
+                self.beside = Beside::Left(std::mem::replace(&mut self.buffer, next));
+            }
+            other => {
+                self.beside = other;
+                let kept = self.start..self.end;
+                self.buffer.bytes_mut().copy_within(kept, 0);
+            }
+        }
+        self.end -= self.start;
+        self.start = 0;
     }
 
     /// Lets go of the first `count` bytes, at most of all that are in memory.

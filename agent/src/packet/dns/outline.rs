@@ -37,6 +37,20 @@ pub(in crate::packet) fn whole_records(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(message))
 }
 
+/// The labels of the question of a message that holds nothing else, but for EDNS.
+pub(super) fn sole_question(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
+    let is_sole = header[4..10] == [0, 1, 0, 0, 0, 0] && matches!(header[10..], [0, 0 | 1]);
+    // A pointer in a first name can only lead astray.
+    let mut at = 0;
+    while let length @ 1..=63 = *rest.get(at)? {
+        at += 1 + usize::from(length);
+    }
+    let end = rest.get(at..at + 5)?;
+    let is_internet = end[0] == 0 && end[3..] == [0, 1];
+    (is_sole && is_internet && at < NAME_BYTES_MAX).then(|| &rest[..at])
+}
+
 /// Name, type, class.
 fn question_end(bytes: &[u8], start: usize) -> Option<usize> {
     let end = name_end(bytes, start)? + 4;
@@ -68,3 +82,5 @@ const SECTIONS: usize = 4;
 const COUNTS_AT: [usize; SECTIONS] = [4, 6, 8, 10];
 const HEADER_BYTES: usize = 12;
 const RESERVED: u8 = 0x40;
+/// With the lengths of its labels and the root's (RFC 1035, section 2.3.4).
+const NAME_BYTES_MAX: usize = 255;

@@ -160,6 +160,29 @@ fn names_are_text_in_lower_case() {
 }
 
 proptest! {
+    /// Whatever follows the question, and however the header is spoilt: the short way says what the long
+    /// one says.
+    #[test]
+    fn a_question_is_that_of_the_message(
+        labels in prop::collection::vec("[a-zA-Z0-9_é.-]{1,20}", 0..16),
+        (at, spoilt) in (0_usize..12, prop::option::of(any::<u8>())),
+        class in prop_oneof![Just(1_u16), any::<u16>()],
+        has_edns: bool,
+    ) {
+        let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(has_edns)];
+        query[at] = spoilt.unwrap_or(query[at]);
+        for label in &labels {
+            query.push(u8::try_from(label.len()).expect("short"));
+            query.extend(label.as_bytes());
+        }
+        query.extend(b"\0\0\x1c");
+        query.extend(class.to_be_bytes());
+        if has_edns {
+            query.extend(b"\0\0\x29\x04\xd0\0\0\0\0\0\0");
+        }
+        prop_assert_eq!(question(&query), read(&query).and_then(|message| message.question));
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         if let Some(message) = read(&bytes) {

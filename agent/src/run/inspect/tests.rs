@@ -1,4 +1,5 @@
 use super::*;
+use crate::endpoints::Shelf;
 use crate::run::world::tests::captures;
 use crate::state::State;
 use crate::uplink::tests::Noted;
@@ -23,6 +24,7 @@ fn show(request: &Inspect) -> anyhow::Result<Shown> {
         clock: Arc::new(ManualClock::new(Timestamp::from_seconds(1_700_000_000))),
         chance: Box::new(SeededChance::new(1)),
         waits: Box::new(Noted::default()),
+        shelf: Shelf::default(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let result = run(&mut environment, request, &mut out, &mut err);
