@@ -8,7 +8,6 @@
 use crate::observe::DaySummary;
 use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage};
 use phonehome_proto::chance::Chance;
-use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use phonehome_proto::id::{Audience, BatchId, HomeId};
 use phonehome_proto::limits;
 use phonehome_proto::time::Day;
@@ -30,6 +29,7 @@ pub fn batches(
         day,
         census,
         coverage,
+        endpoint_list_version,
         observations,
     } = summary;
     // `chunks` gives none of nothing, and a silent day is told too.
@@ -51,7 +51,7 @@ pub fn batches(
                 batch_id: BatchId::new(batch_id),
                 day: *day,
                 agent_version: AgentVersion::current(),
-                endpoint_list_version: ENDPOINT_LIST_VERSION,
+                endpoint_list_version: *endpoint_list_version,
             };
             let losses = losses.take().unwrap_or_else(BTreeMap::new);
             let coverage = Coverage {

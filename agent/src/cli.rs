@@ -5,6 +5,7 @@
 
 use crate::config::{self, Config};
 use crate::device::DeviceTag;
+use crate::run::endpoints::Answer;
 use crate::run::inspect::{Format as Rows, Inspect};
 use crate::run::status::Format as Document;
 use crate::run::watch::Stop;
@@ -14,7 +15,7 @@ use crate::uplink::CollectorUrl;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::vendor::Vendor;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// Watches which servers the phones of a home contact, and reports a signed daily summary to a
@@ -44,7 +45,7 @@ enum Command {
     Setup,
     /// Join the collector that gave you this invite
     Enrol {
-        /// The invite, phonehome://HOST:PORT/#KEY.TOKEN
+        /// The invite, phonehome://HOST:PORT/#KEY.TOKEN, or one for everybody, without .TOKEN
         invite: Invite,
     },
     /// Read the consent text, agree to it, or take it back
@@ -53,6 +54,9 @@ enum Command {
     /// Decide which devices of the household are observed
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// See the list of endpoints that may be told of, or load a later one of the project's
+    #[command(subcommand)]
+    Endpoints(EndpointsCommand),
     /// Turn sending on or off
     Send {
         /// Whether batches are sent
@@ -183,6 +187,27 @@ enum DeviceCommand {
 }
 
 #[derive(Debug, Subcommand)]
+enum EndpointsCommand {
+    /// Show the list this home goes by, row by row
+    Show,
+    /// Show what a later list changes and, with a yes, go by it
+    ///
+    /// The list must be signed by the project with a release key that is part of this agent. It can add
+    /// endpoints of owners this agent knows, in their domains, and widens nothing else. A daemon that runs
+    /// goes by it from the next day on.
+    Load {
+        /// The list, as the project hands it out
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// We have seen what it changes, and want it; for where nobody can be asked
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Go by the list that is part of this agent again
+    Forget,
+}
+
+#[derive(Debug, Subcommand)]
 enum KeyCommand {
     /// Print the public key, 64 hexadecimal digits
     Show,
@@ -284,6 +309,23 @@ impl Arguments {
             Command::Device(DeviceCommand::Deny { tag }) => {
                 household::device_deny(environment, tag, out)
             }
+            Command::Endpoints(EndpointsCommand::Show) => {
+                run::endpoints::show(environment, out, err)
+            }
+            Command::Endpoints(EndpointsCommand::Load { file, yes }) => {
+                let mut input = BufReader::new(io::stdin());
+                let answer = if yes {
+                    Answer::Yes
+                } else if io::stdin().is_terminal() {
+                    Answer::Ask(&mut input)
+                } else {
+                    Answer::Nobody
+                };
+                run::endpoints::load(environment, &file, answer, out)
+            }
+            Command::Endpoints(EndpointsCommand::Forget) => {
+                run::endpoints::forget(environment, out)
+            }
             Command::Send { switch } => {
                 household::send(environment, matches!(switch, Switch::On), out)
             }
@@ -372,6 +414,10 @@ mod tests {
             "device list",
             "device allow 0123abcd --name Ana --vendor xiaomi",
             "device deny 0123abcd",
+            "endpoints show",
+            "endpoints load list.bin",
+            "endpoints load list.bin --yes",
+            "endpoints forget",
             "send on",
             "--state s send off",
             "key show",
@@ -399,6 +445,9 @@ mod tests {
             "preview a.pcap --list hosts",
             "replay a.pcap --collector https://c.example:1 --list hosts",
             "run --config c --list hosts",
+            // Who may sign an endpoint list is compiled in.
+            "endpoints load list.bin --key 00",
+            "endpoints load",
         ] {
             let words = std::iter::once("phonehome-agent").chain(line.split_whitespace());
             let code = Arguments::try_parse_from(words).map_err(|error| error.exit_code());

@@ -18,6 +18,7 @@
 //! ```
 //!
 //! `lists` stands aside: names a person loads to look at their own captures with, and nothing else.
+//! `endpoints` opens what the project signs: lists of endpoints made after this program.
 
 pub mod durable;
 mod hash;
@@ -48,6 +49,8 @@ pub mod sandbox;
 pub mod state;
 
 pub mod lists;
+
+pub mod endpoints;
 
 pub mod run;
 

@@ -11,7 +11,7 @@
 //!
 //! Promises:
 //! 1. A list is for looking. Nothing but `inspect` reads one: what is observed, counted and sent is
-//!    decided by the compiled-in endpoint list alone.
+//!    decided by the endpoint list alone.
 //! 2. Memory is bounded: [`BYTES_MAX`] of text, [`ENTRIES_MAX`] names, [`LINE_BYTES_MAX`] a line.
 //! 3. What is wrong is refused with its line, and the whole list with it; half a list would look like
 //!    a whole one. Adblock rules that name no whole host are no mistake: they are counted as
@@ -19,6 +19,8 @@
 
 mod line;
 mod suffix;
+
+pub(crate) use suffix::is_public as is_public_suffix;
 
 use line::{Line, Scope};
 use thiserror::Error;

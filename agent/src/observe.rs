@@ -9,8 +9,9 @@
 //! 2. Only phones, and only those whose vendor can be stated or was declared by the holder. An allowed
 //!    phone of unknown make is one of a number and nothing else.
 //! 3. Only places on the Internet, and not the home's own network there.
-//! 4. Only endpoints of the public list; of them only the number. Relays hide the destination, so what
-//!    goes through one is counted as such.
+//! 4. Only endpoints of the public list; of them only the number. A day goes by one list, the one that
+//!    was there when its first phone was seen; what a list that comes meanwhile has no more stays at
+//!    home at once. Relays hide the destination, so what goes through one is counted as such.
 //! 5. Of the destination only its prefix, or, where a content network answers from close to the home,
 //!    not even that, nor a round-trip time.
 //! 6. Of volumes and times only steps. A conversation counts on the UTC day it began on; one that is
@@ -37,7 +38,7 @@ use crate::tally::{Tally, reasons};
 use day::{DayAccount, DeviceKey, Sums};
 use phonehome_proto::batch::{Loss, Source};
 use phonehome_proto::census::Basis;
-use phonehome_proto::endpoint::EndpointId;
+use phonehome_proto::endpoint::EndpointList;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::{Prefix, Scope};
 use phonehome_proto::observation::{Destination, NamedBy, Service, VolumeTrust};
@@ -137,6 +138,8 @@ pub struct Rules {
     pub allowed: BTreeSet<DeviceTag>,
     /// What the collector publishes for: in exercises, servers stand in documentation space too.
     pub purpose: Purpose,
+    /// The endpoints that may be told of: compiled in, or the list the household has loaded.
+    pub list: &'static EndpointList,
 }
 
 /// Gathers days.
@@ -199,7 +202,7 @@ impl Observer {
     }
 
     /// The household or the collector has changed its mind. What was gathered of devices that are no
-    /// longer allowed is dropped.
+    /// longer allowed is dropped, and so is what was gathered of endpoints that the list has no more.
     pub fn set_rules(&mut self, rules: Rules) {
         let mut dropped = 0;
         for account in self.days.values_mut() {
@@ -209,6 +212,10 @@ impl Observer {
             dropped += undated.retain(&rules.allowed);
         }
         self.withhold(Withheld::NotAllowed, dropped);
+        let accounts = self.days.values_mut();
+        let dropped = accounts.map(|account| account.retain_listed(rules.list));
+        let dropped = dropped.sum();
+        self.withhold(Withheld::Unlisted, dropped);
         self.rules = rules;
     }
 
@@ -324,6 +331,7 @@ impl Observer {
         self.place(contact)?;
 
         // From here on the device speaks to the Internet: how much of that has a name is reported.
+        let present = self.rules.list;
         let account = self.account(day)?;
         let volume = contact.volume();
         let bytes = volume.bytes_up.saturating_add(volume.bytes_down);
@@ -333,7 +341,9 @@ impl Observer {
         if is_relay(name) {
             return Err(Withheld::Relay);
         }
-        let endpoint = EndpointId::of_name(name).ok_or(Withheld::Unlisted)?;
+        let endpoint = account.list().of_name(name);
+        let endpoint = endpoint.filter(|endpoint| present.has(*endpoint));
+        let endpoint = endpoint.ok_or(Withheld::Unlisted)?;
         let destination = match endpoint.edge() {
             Some(_) => Destination::Edge,
             None => Destination::Prefix(Prefix::of(contact.server)),
@@ -381,7 +391,11 @@ impl Observer {
         if self.days.len() >= DAYS_MAX && !self.days.contains_key(&day) {
             return Err(Withheld::Full);
         }
-        Ok(self.days.entry(day).or_default())
+        let list = self.rules.list;
+        Ok(self
+            .days
+            .entry(day)
+            .or_insert_with(|| DayAccount::new(list)))
     }
 }
 

@@ -6,6 +6,7 @@
 //! a [`Failure`]: one sentence and an exit code. Nothing here prints, exits or reads arguments.
 
 pub mod devices;
+pub mod endpoints;
 pub mod enrol;
 mod failure;
 pub mod geo;
@@ -25,6 +26,7 @@ pub mod world;
 pub use failure::{Exit, Failure};
 
 use crate::consent::{Gates, Given};
+use crate::endpoints::Shelf;
 use crate::state::{Claim, State, StateError};
 use crate::uplink::{Pace, Waits};
 use phonehome_proto::chance::{Chance, SystemChance};
@@ -44,6 +46,8 @@ pub struct Environment {
     pub chance: Box<dyn Chance>,
     /// Who waits for a busy collector.
     pub waits: Box<dyn Waits>,
+    /// Endpoint lists opened so far, and the keys that open one.
+    pub shelf: Shelf,
 }
 
 /// Waits in real time.
@@ -61,6 +65,7 @@ impl Environment {
             clock: Arc::new(SystemClock),
             chance: Box::new(SystemChance),
             waits: Box::new(SystemWaits),
+            shelf: Shelf::default(),
         }
     }
 

@@ -66,6 +66,8 @@ reasons! {
         Misdated = "spool_misdated",
         /// Its day may tell of a device that the household has denied since.
         Denied = "spool_denied",
+        /// The household has taken back the list by which it told of an endpoint.
+        Unlisted = "spool_unlisted",
     }
 }
 

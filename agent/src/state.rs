@@ -11,6 +11,8 @@
 //! | `local.secret` | what device tags are made with, 64 hexadecimal digits; it never leaves |
 //! | `consent` | the household's consent, sealed with the home's key |
 //! | `devices.json` | the devices the household has decided about |
+//! | `endpoints` | an endpoint list made after this agent, sealed by the project, that the household wants |
+//! | `endpoints.before` | the one before |
 //! | `sending` | `on` or `off`; no file means off |
 //! | `collector.json` | the collector that took this home in, and its receipt |
 //! | `manifest` | the collector's rules as last seen, as they were signed |
@@ -30,6 +32,7 @@
 
 mod daemon;
 mod devices;
+mod endpoints;
 mod enrolled;
 mod ledger;
 mod secrets;

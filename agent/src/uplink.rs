@@ -95,24 +95,32 @@ impl Uplink {
         collector: VerifyingKey,
     ) -> Result<Self, ConnectFailure> {
         let channel = connect::channel(&url, &collector).await?;
+        Ok(Self::over(channel, url, collector))
+    }
+
+    /// The same over a channel that is there already: whoever made it answers for where it leads, and
+    /// every answer must still be signed with `collector`. A simulation's channels lead through memory.
+    #[must_use]
+    pub fn over(channel: Channel, url: CollectorUrl, collector: VerifyingKey) -> Self {
         let client =
             IntakeClient::new(channel).max_decoding_message_size(limits::REQUEST_BYTES_MAX);
-        Ok(Self {
+        Self {
             client,
             url,
             collector,
-        })
+        }
     }
 
     /// Asks for the collector's rules and verifies them.
     ///
-    /// `serial_seen` is the highest serial it has shown before.
+    /// `serial_seen` is the highest serial it has shown before; `lists` are the versions of the endpoint
+    /// lists that the home could go by.
     ///
     /// # Errors
     /// [`UplinkError`].
     pub async fn rules(
         &mut self,
-        serial_seen: Option<u64>,
+        (serial_seen, lists): (Option<u64>, &[u32]),
         pace: &mut Pace<'_>,
     ) -> Result<Rules, UplinkError> {
         let mut nonce = [0; 16];
@@ -136,7 +144,7 @@ impl Uplink {
             envelopes,
             &self.collector,
             &nonce,
-            serial_seen,
+            (serial_seen, lists),
         )?)
     }
 

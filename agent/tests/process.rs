@@ -1,5 +1,6 @@
 //! The program as people meet it: its help, its exit codes, its one clear sentence.
 
+use phonehome_proto::release_key;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -146,6 +147,30 @@ fn wrong_arguments_are_2() {
             "{arguments:?}"
         );
     }
+}
+
+/// Nothing that a person can type or set has the program believe a key that was not built into it.
+#[test]
+fn a_list_that_no_built_in_key_signed_is_not_loaded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let list = "../proto/golden/v1/sealed-endpoint-list.bin";
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join(list);
+    let list = list.to_str().expect("a path in letters");
+    let output = agent(&["endpoints", "load", list, "--yes"], folder.path());
+    let (code, why) = if release_key::compiled_in().is_empty() {
+        (69, "knows no release key yet")
+    } else {
+        (65, "not signed with a release key")
+    };
+    assert_eq!(output.status.code(), Some(code));
+    assert!(last_words(&output).contains(why), "{}", last_words(&output));
+    assert!(output.stdout.is_empty());
+    assert!(!folder.path().join("phonehome").exists());
+
+    let output = agent(&["endpoints", "show"], folder.path());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("part of this agent"), "{said}");
+    assert!(said.contains("sa.api.intl.miui.com"), "{said}");
 }
 
 /// What stands in the state folder.

@@ -4,7 +4,8 @@
 //! owner's, fails the build with its line.
 
 use crate::rows::{self, Text};
-use crate::vendors::Vendors;
+use crate::rules::{self, Claim, Fault, Seen};
+use crate::vendors::{Vendor, Vendors};
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -38,17 +39,18 @@ struct Edge {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Endpoint {
-    id: u16,
-    pattern: String,
-    owner: String,
-    class: String,
-    edge: Option<String>,
+    pub(crate) id: u16,
+    pub(crate) pattern: String,
+    pub(crate) owner: String,
+    pub(crate) class: String,
+    pub(crate) edge: Option<String>,
 }
 
 pub(crate) struct List {
-    version: u32,
+    pub(crate) version: u32,
+    edges: Vec<String>,
     owners: Vec<Owner>,
-    endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Endpoint>,
 }
 
 /// The classes, as the file writes them, and the variants they stand for.
@@ -58,41 +60,6 @@ const CLASSES: [(&str, &str); 5] = [
     ("platform", "Platform"),
     ("analytics", "Analytics"),
     ("advertising", "Advertising"),
-];
-
-/// Words that make a name sensitive, wherever one stands between dots and hyphens of the name, or
-/// begins or ends one of its labels: whoever contacts it tells more than which phone they hold.
-const SENSITIVE: [&str; 30] = [
-    "health",
-    "medic",
-    "clinic",
-    "pharma",
-    "fitness",
-    "pregnan",
-    "wallet",
-    "pay",
-    "payment",
-    "bank",
-    "finance",
-    "credit",
-    "loan",
-    "insurance",
-    "invest",
-    "dating",
-    "porn",
-    "adult",
-    "sex",
-    "gay",
-    "church",
-    "islam",
-    "bible",
-    "religion",
-    "politic",
-    "election",
-    "union",
-    "search",
-    "addiction",
-    "casino",
 ];
 
 /// The list, in the order of its ids.
@@ -112,24 +79,23 @@ pub(crate) fn read(text: &str, vendors: &Vendors) -> Result<List, String> {
         }
     }
 
-    let (mut ids, mut patterns) = (HashSet::new(), HashSet::new());
+    let mut seen = Seen::default();
     let mut endpoints = Vec::new();
     for row in file.endpoint {
         let endpoint = row.get_ref();
-        if endpoint.id == 0 || !ids.insert(endpoint.id) {
-            return Err(at.refuse(&row, "this id stands twice, or is 0"));
-        }
-        if !patterns.insert(endpoint.pattern.clone()) {
-            return Err(at.refuse(&row, "this pattern stands twice"));
-        }
-        if let Some(fault) = endpoint_fault(endpoint, &edges, &owners, vendors) {
-            return Err(at.refuse(&row, fault));
+        let checked = seen
+            .take(endpoint.id.into(), &endpoint.pattern)
+            .and_then(|()| check(endpoint, &edges, &owners, vendors));
+        if let Err(fault) = checked {
+            return Err(at.refuse(&row, fault.sentence()));
         }
         endpoints.push(row.into_inner());
     }
     endpoints.sort_by_key(|e| e.id);
+    let edges = file.edge.iter().map(|row| row.get_ref().id.clone());
     Ok(List {
         version: file.version,
+        edges: edges.collect(),
         owners,
         endpoints,
     })
@@ -168,58 +134,53 @@ fn read_owners(
     Ok(owners)
 }
 
-/// What is wrong with a row, if anything.
-fn endpoint_fault(
+/// Holds a row to the rules of every list, and to the words of this file.
+fn check(
     endpoint: &Endpoint,
     edges: &HashSet<&str>,
     owners: &[Owner],
     vendors: &Vendors,
-) -> Option<&'static str> {
-    let host = endpoint
-        .pattern
-        .strip_prefix("*.")
-        .unwrap_or(&endpoint.pattern);
-    if let Some(fault) = rows::host_fault(host) {
-        return Some(fault);
-    }
-    if !rows::has_registrable_domain(host) {
-        return Some("the pattern covers a public suffix");
-    }
-    if is_sensitive(host) {
-        return Some("a sensitive endpoint must not be on the list");
-    }
+) -> Result<(), Fault> {
     let vendor = vendors.vendors.iter().find(|v| v.id == endpoint.owner);
     let owner = owners.iter().find(|o| o.id == endpoint.owner);
-    let lies_inside = match (vendor, owner) {
-        (Some(vendor), _) => rows::lies_inside(host, vendor.domains()),
-        (None, Some(owner)) => rows::lies_inside(host, owner.domains.iter().map(String::as_str)),
-        (None, None) => return Some("the owner is neither a vendor nor an owner of this file"),
+    let domains: Vec<&str> = match (vendor, owner) {
+        (Some(vendor), _) => vendor.domains().collect(),
+        (None, Some(owner)) => owner.domains.iter().map(String::as_str).collect(),
+        (None, None) => Vec::new(),
     };
-    if !lies_inside {
-        return Some("the pattern lies outside its owner's domains");
-    }
+    let claim = (vendor.is_some() || owner.is_some()).then_some(Claim {
+        domains: &domains,
+        is_vendor: vendor.is_some(),
+    });
+    let is_public_suffix = |host: &str| !rows::has_registrable_domain(host);
+    let class_is_vendors_own = matches!(endpoint.class.as_str(), "core" | "telemetry");
+    rules::check_row(
+        &endpoint.pattern,
+        claim,
+        class_is_vendors_own,
+        &is_public_suffix,
+    )?;
     if !CLASSES.iter().any(|(word, _)| *word == endpoint.class) {
-        return Some("class is none of core, telemetry, platform, analytics, advertising");
+        return Err(Fault::UnknownClass);
     }
-    if vendor.is_none() && matches!(endpoint.class.as_str(), "core" | "telemetry") {
-        return Some("core and telemetry endpoints belong to a vendor");
+    let edge = endpoint.edge.as_deref();
+    if edge.is_some_and(|edge| !edges.contains(edge)) {
+        return Err(Fault::UnknownEdge);
     }
-    if endpoint
-        .edge
-        .as_deref()
-        .is_some_and(|edge| !edges.contains(edge))
-    {
-        return Some("the edge is not one of this file");
-    }
-    None
+    Ok(())
 }
 
-fn is_sensitive(host: &str) -> bool {
-    host.split(['.', '-']).any(|part| {
-        SENSITIVE.iter().any(|word| {
-            part == *word || word.len() > 3 && (part.starts_with(word) || part.ends_with(word))
-        })
-    })
+impl List {
+    /// The country that an endpoint's name declares, by its vendor's own region tokens.
+    pub(crate) fn region_of<'v>(
+        &self,
+        endpoint: &Endpoint,
+        vendors: &'v Vendors,
+    ) -> Option<&'v str> {
+        let mut vendors = vendors.vendors.iter();
+        let vendor = vendors.find(|v| v.id == endpoint.owner)?;
+        vendor.region_of(rules::host_of(&endpoint.pattern))
+    }
 }
 
 pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
@@ -227,19 +188,39 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
         "/// The version of the compiled-in list.\npub const ENDPOINT_LIST_VERSION: u32 = {};\n",
         list.version
     );
+    out.push_str("static OWNERS: &[OwnerFacts] = &[\n");
+    for o in &list.owners {
+        writeln!(
+            out,
+            "OwnerFacts {{ id: {:?}, name: {:?}, country: *b{:?}, domains: &{:?} }},",
+            o.id, o.name, o.country, o.domains
+        )
+        .expect("a String takes everything");
+    }
+    out.push_str("];\n");
+    writeln!(out, "static EDGES: &[&str] = &{:?};", list.edges).expect("a String takes everything");
+    let vendors_domains = vendors.vendors.iter().flat_map(Vendor::domains);
+    let owners_domains = list.owners.iter().flat_map(|o| &o.domains);
+    let suffixes: Vec<&str> = vendors_domains
+        .chain(owners_domains.map(String::as_str))
+        .filter(|domain| !rows::has_registrable_domain(domain))
+        .collect();
+    writeln!(out, "static OWNERS_SUFFIXES: &[&str] = &{suffixes:?};")
+        .expect("a String takes everything");
+
     out.push_str("static ENDPOINTS: &[EndpointFacts] = &[\n");
     for e in &list.endpoints {
         let vendor = vendors.vendors.iter().find(|v| v.id == e.owner);
-        let owner = list.owners.iter().find(|o| o.id == e.owner);
-        let (name, country) = vendor
-            .map(|v| (&v.name, &v.country))
-            .or_else(|| owner.map(|o| (&o.name, &o.country)))
-            .expect("`read` found the owner");
-        let number = vendor.map(|v| v.number);
-        let host = e.pattern.trim_start_matches("*.");
-        let region = vendor.and_then(|v| v.region_of(host)).map_or_else(
+        let owner = vendor.map_or_else(
+            || {
+                let at = list.owners.iter().position(|o| o.id == e.owner);
+                format!("Owner::of_row({})", at.expect("`read` found the owner"))
+            },
+            |vendor| format!("Owner::of_vendor({})", vendor.number),
+        );
+        let region = list.region_of(e, vendors).map_or_else(
             || "None".to_owned(),
-            |country| format!("Some(*b{country:?})"),
+            |country| format!("Country::new(*b{country:?})"),
         );
         let class = CLASSES
             .iter()
@@ -248,27 +229,26 @@ pub(crate) fn render(list: &List, vendors: &Vendors) -> String {
             .1;
         writeln!(
             out,
-            "EndpointFacts {{ id: {}, pattern: {:?}, owner_vendor: {number:?}, owner_name: {name:?}, owner_country: *b{country:?}, class: Class::{class}, edge: {:?}, region: {region} }},",
+            "EndpointFacts {{ id: {}, pattern: {:?}, owner: {owner}, class: Class::{class}, edge: {:?}, region: {region} }},",
             e.id, e.pattern, e.edge
         )
         .expect("a String takes everything");
     }
     out.push_str("];\n");
-    let (domains, hosts): (Vec<_>, Vec<_>) = list
-        .endpoints
-        .iter()
-        .partition(|e| e.pattern.starts_with("*."));
-    render_index(&mut out, "HOSTS", &hosts);
-    render_index(&mut out, "DOMAINS", &domains);
+    for (name, is_domain) in [("HOSTS", false), ("DOMAINS", true)] {
+        render_index(&mut out, name, &list.endpoints, is_domain);
+    }
     out
 }
 
-/// Names to ids, sorted by name.
-fn render_index(out: &mut String, name: &str, endpoints: &[&Endpoint]) {
-    let mut rows: Vec<_> = endpoints
-        .iter()
-        .map(|e| (e.pattern.trim_start_matches("*."), e.id))
+/// The places of rows in the list, sorted by name: those of hosts, or those of `*.domain`s.
+fn render_index(out: &mut String, name: &str, endpoints: &[Endpoint], is_domain: bool) {
+    let rows = endpoints.iter().enumerate();
+    let mut places: Vec<_> = rows
+        .filter(|(_, e)| e.pattern.starts_with("*.") == is_domain)
+        .map(|(place, e)| (rules::host_of(&e.pattern), place))
         .collect();
-    rows.sort_unstable();
-    writeln!(out, "static {name}: &[(&str, u16)] = &{rows:?};").expect("a String takes everything");
+    places.sort_unstable();
+    let places: Vec<usize> = places.iter().map(|(_, place)| *place).collect();
+    writeln!(out, "static {name}: &[u16] = &{places:?};").expect("a String takes everything");
 }

@@ -1,5 +1,6 @@
 //! What both fact tables share: where a row stands, and what may be written in it.
 
+use crate::rules::{self, Fault};
 use toml::Spanned;
 
 /// A table's text, for saying where something stands in it.
@@ -30,27 +31,9 @@ pub(crate) fn is_country(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())
 }
 
-/// What is wrong with a host name, if anything: it is lower case, has two labels at least, and no
-/// dot at the end (RFC 1035, section 2.3.4, and RFC 1123, section 2.1).
+/// What is wrong with a host name, if anything.
 pub(crate) fn host_fault(host: &str) -> Option<&'static str> {
-    if host.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Some("host names are written in lower case");
-    }
-    if host.ends_with('.') {
-        return Some("host names are written without a dot at the end");
-    }
-    let label_fits = |label: &str| {
-        (1..=63).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    if host.len() > 253 || !host.contains('.') || !host.split('.').all(label_fits) {
-        return Some("this is not a host name");
-    }
-    None
+    rules::check_host(host).err().map(Fault::sentence)
 }
 
 /// Whether `host` lies below a public suffix, so that it can be somebody's.
@@ -88,16 +71,5 @@ pub(crate) fn claim_fault(domain: &str, taken: &[String]) -> Option<&'static str
 
 /// Whether `host` is one of `domains` or lies below one.
 pub(crate) fn lies_inside<'d>(host: &str, domains: impl Iterator<Item = &'d str>) -> bool {
-    front(host, domains).is_some()
-}
-
-/// What stands in front of the one of `domains` that `host` is or lies below: `sa.api.intl.`.
-pub(crate) fn front<'h, 'd>(
-    host: &'h str,
-    mut domains: impl Iterator<Item = &'d str>,
-) -> Option<&'h str> {
-    domains.find_map(|domain| {
-        host.strip_suffix(domain)
-            .filter(|front| front.is_empty() || front.ends_with('.'))
-    })
+    rules::front(host, domains).is_some()
 }

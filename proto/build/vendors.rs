@@ -4,7 +4,8 @@
 //! line of the word that is wrong.
 
 use crate::claims::{self, Seen};
-use crate::rows::{self, Text};
+use crate::rows::Text;
+use crate::rules;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
@@ -145,7 +146,7 @@ impl Vendor {
     /// The country that a host of this vendor declares: what the tokens mean that stand between dots
     /// and hyphens in front of the vendor's own domain. None without a token, or if they disagree.
     pub(crate) fn region_of(&self, host: &str) -> Option<&str> {
-        let front = rows::front(host, self.domains())?;
+        let front = rules::front(host, self.domains())?;
         let mut countries = front
             .split(['.', '-'])
             .filter_map(|token| self.regions.get(token))

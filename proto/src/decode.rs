@@ -3,7 +3,11 @@
 //! Homes' payloads ([`batch`], [`enrolment`], [`rotation`], [`withdrawal`], [`consent`]) are canonical: they are accepted only if
 //! encoding what was decoded gives the same bytes, which refuses unknown fields, another order,
 //! explicit defaults and trailing bytes alike. Collectors' payloads ([`manifest`], [`clock`],
-//! [`receipt`], [`erasure`]) ignore fields they do not know. Nothing here panics, whatever the bytes.
+//! [`receipt`], [`erasure`]) ignore fields they do not know. The project's, [`endpoint_list`], are canonical too. Nothing here panics, whatever the bytes.
+
+mod endpoints;
+
+pub use endpoints::{ListRefused, endpoint_list};
 
 use crate::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, Source};
 use crate::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
@@ -13,7 +17,9 @@ use crate::endpoint::EndpointId;
 use crate::enrolment::Enrolment;
 use crate::id::{Audience, BatchId, Hash, HomeId};
 use crate::limits;
-use crate::manifest::{ClockStatement, Manifest, ManifestLimits, Purpose, Retention};
+use crate::manifest::{
+    ClockStatement, EnrolmentMode, Manifest, ManifestLimits, Purpose, Retention,
+};
 use crate::net::Prefix;
 use crate::observation::{
     Destination, NamedBy, Observation, ObservationKey, Rtt, RttSamples, Service, VolumeTrust,
@@ -22,7 +28,8 @@ use crate::receipt::Receipt;
 use crate::reject::Reject;
 use crate::rotation::{Rotation, RotationFacts};
 use crate::scale::{Magnitude, RttStep};
-use crate::seal::{PayloadType, VerifyingKey};
+use crate::seal::{PayloadType, SealedBatch, VerifyingKey};
+use crate::status;
 use crate::time::{Day, Timestamp};
 use crate::v1;
 use crate::vendor::Vendor;
@@ -31,17 +38,39 @@ use prost::Message;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// A collector's payload that cannot be read.
+/// A collector's payload, or an envelope, that cannot be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the collector's answer cannot be read")]
 pub struct Unreadable;
 
-/// The batch in a payload.
+/// The batch in a payload, its endpoints those of the compiled-in list.
 ///
 /// # Errors
 /// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
 pub fn batch(payload: &[u8]) -> Result<Batch, Reject> {
-    canonical(payload, batch_fields, encode::batch)
+    batch_by(payload, &EndpointId::from_number)
+}
+
+/// The batch in a payload, its endpoints those that `endpoint` knows by their numbers.
+///
+/// # Errors
+/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
+pub fn batch_by(
+    payload: &[u8],
+    endpoint: &dyn Fn(u32) -> Option<EndpointId>,
+) -> Result<Batch, Reject> {
+    let read = |message| batch_fields(message, endpoint);
+    canonical(payload, read, encode::batch)
+}
+
+/// The envelope in a file or a message, nothing in it verified. Fields it does not know are ignored:
+/// nobody signed them.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn envelope(bytes: &[u8]) -> Result<SealedBatch, Unreadable> {
+    let message = v1::SealedBatch::decode(bytes).map_err(|_| Unreadable)?;
+    Ok(status::envelope_from_wire(message))
 }
 
 /// The enrolment in a payload.
@@ -142,6 +171,12 @@ pub fn manifest(payload: &[u8]) -> Result<Manifest, Unreadable> {
                 bytes => Some(VerifyingKey::from_bytes(bytes).ok()?),
             },
             purpose: purpose(message.purpose())?,
+            enrolment: match message.enrolment() {
+                v1::EnrolmentMode::Approval => EnrolmentMode::Approval,
+                v1::EnrolmentMode::Open => EnrolmentMode::Open,
+                // One that is not known here takes nobody in without an invite, as far as one can tell.
+                v1::EnrolmentMode::Invite | v1::EnrolmentMode::Unspecified => EnrolmentMode::Invite,
+            },
             k: message.k,
             network_homes_max: message.network_homes_max,
             rounding: message.rounding,
@@ -232,16 +267,15 @@ fn canonical<M: Message + Default, T>(
         return Err(Reject::TooLarge);
     }
     let message = M::decode(payload).map_err(|_| Reject::Malformed)?;
-    // Before the rules are looked at: what is not canonical may look malformed without being so.
-    if message.encode_to_vec() != payload {
-        return Err(Reject::NotCanonical);
-    }
-    let noun = read(message).ok_or(Reject::Malformed)?;
-    // Sorts, repetitions and numbers out of range show only now.
-    if write(&noun) == payload {
-        Ok(noun)
-    } else {
-        Err(Reject::NotCanonical)
+    match read(message) {
+        // Unknown fields, sorts, repetitions and waste show in what the noun says.
+        Some(noun) if write(&noun) == payload => Ok(noun),
+        Some(_) => Err(Reject::NotCanonical),
+        // What is not canonical may look malformed without being so.
+        None => match M::decode(payload) {
+            Ok(message) if message.encode_to_vec() == payload => Err(Reject::Malformed),
+            _ => Err(Reject::NotCanonical),
+        },
     }
 }
 
@@ -257,7 +291,7 @@ fn lenient<M: Message + Default, T>(
 
 // === fields ===
 
-fn batch_fields(message: v1::Batch) -> Option<Batch> {
+fn batch_fields(message: v1::Batch, endpoint: &dyn Fn(u32) -> Option<EndpointId>) -> Option<Batch> {
     let version = message.agent_version?;
     let header = BatchHeader {
         audience: Audience::from_slice(&message.audience)?,
@@ -276,7 +310,7 @@ fn batch_fields(message: v1::Batch) -> Option<Batch> {
     let observations = message
         .observations
         .iter()
-        .map(observation)
+        .map(|message| observation(message, endpoint(message.endpoint)?))
         .collect::<Option<Vec<_>>>()?;
     Batch::new(header, census, coverage, observations).ok()
 }
@@ -332,8 +366,7 @@ fn coverage(message: &v1::Coverage) -> Option<Coverage> {
     Some(Coverage { source, losses })
 }
 
-fn observation(message: &v1::Observation) -> Option<Observation> {
-    let endpoint = EndpointId::from_number(message.endpoint)?;
+fn observation(message: &v1::Observation, endpoint: EndpointId) -> Option<Observation> {
     let destination = match *message.prefix.as_slice() {
         [] => Destination::Edge,
         [a, b, c] => Destination::Prefix(Prefix::V4([a, b, c])),

@@ -6,16 +6,26 @@
 use crate::batch::{Batch, Loss, Source};
 use crate::census::{Basis, PhoneCount, UnnamedShare};
 use crate::consent::{Consent, ConsentScope};
+use crate::endpoint::Class;
+use crate::endpoint::later::{LaterList, LaterRow};
 use crate::enrolment::Enrolment;
-use crate::manifest::{ClockStatement, Manifest, Purpose};
+use crate::manifest::{ClockStatement, EnrolmentMode, Manifest, Purpose};
 use crate::net::Prefix;
 use crate::observation::{Destination, NamedBy, Observation, RttSamples, Service, VolumeTrust};
 use crate::receipt::Receipt;
 use crate::rotation::{Rotation, RotationFacts};
+use crate::seal::SealedBatch;
+use crate::status;
 use crate::time::Timestamp;
 use crate::v1;
 use crate::withdrawal::{Erasure, Withdrawal};
 use prost::Message;
+
+/// An envelope, as it goes over the wire and stands in files that are handed on.
+#[must_use]
+pub fn envelope(sealed: SealedBatch) -> Vec<u8> {
+    status::envelope_to_wire(sealed).encode_to_vec()
+}
 
 /// The payload of a batch.
 #[must_use]
@@ -153,6 +163,12 @@ pub fn manifest(manifest: &Manifest) -> Vec<u8> {
             .collect(),
         endpoint_list_versions: manifest.endpoint_list_versions.clone(),
         privacy_label: manifest.privacy_label.clone(),
+        enrolment: match manifest.enrolment {
+            EnrolmentMode::Invite => v1::EnrolmentMode::Invite,
+            EnrolmentMode::Approval => v1::EnrolmentMode::Approval,
+            EnrolmentMode::Open => v1::EnrolmentMode::Open,
+        }
+        .into(),
     }
     .encode_to_vec()
 }
@@ -199,6 +215,35 @@ pub fn erasure(erasure: &Erasure) -> Vec<u8> {
         purpose: purpose_number(erasure.purpose),
     }
     .encode_to_vec()
+}
+
+/// The payload of a later endpoint list.
+#[must_use]
+pub fn endpoint_list(list: &LaterList) -> Vec<u8> {
+    v1::EndpointList {
+        version: list.version(),
+        made_day: list.made().number(),
+        endpoints: list.rows().iter().map(endpoint).collect(),
+    }
+    .encode_to_vec()
+}
+
+fn endpoint(row: &LaterRow) -> v1::Endpoint {
+    v1::Endpoint {
+        id: row.id,
+        pattern: row.pattern.clone(),
+        owner: row.owner.clone(),
+        class: match row.class {
+            Class::Core => v1::EndpointClass::Core,
+            Class::Telemetry => v1::EndpointClass::Telemetry,
+            Class::Platform => v1::EndpointClass::Platform,
+            Class::Analytics => v1::EndpointClass::Analytics,
+            Class::Advertising => v1::EndpointClass::Advertising,
+        }
+        .into(),
+        edge: row.edge.clone().unwrap_or_default(),
+        region: row.region.map_or_else(String::new, |c| c.to_string()),
+    }
 }
 
 fn rotation_message(facts: &RotationFacts) -> v1::Rotation {

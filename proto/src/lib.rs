@@ -23,6 +23,8 @@ pub mod census;
 
 pub mod seal;
 
+pub mod release_key;
+
 pub mod consent;
 pub mod enrolment;
 pub mod manifest;

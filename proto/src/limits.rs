@@ -41,9 +41,22 @@ pub const PRIVACY_LABEL_BYTES_MAX: usize = 4 * 1024;
 /// Endpoint-list versions a manifest can count.
 pub const ENDPOINT_LIST_VERSIONS_MAX: usize = 64;
 
+/// Bytes of an endpoint list's payload. Memory on a router bounds it, not the wire.
+pub const ENDPOINT_LIST_BYTES_MAX: usize = 128 * 1024;
+
+/// Endpoints of a list that is loaded.
+pub const ENDPOINT_LIST_ROWS_MAX: usize = 2_048;
+
 /// Keys a home has replaced that still verify batches of its past; a further rotation waits,
 /// `too_many`, until the oldest is forgotten with its week.
 pub const RETIRED_KEYS_MAX: u32 = 8;
+
+/// Days, from the day it enrolled, of which nothing counts that a home reports which came without an
+/// invite to a collector that is open to all.
+pub const PROBATION_DAYS: u32 = 7;
+
+/// A home that waits for approval is forgotten after so long.
+pub const PENDING_SECONDS: i64 = 60 * DAY_SECONDS;
 
 /// A collector can repeat the receipt of a withdrawal for so long.
 pub const ERASURE_KEPT_SECONDS: i64 = 90 * DAY_SECONDS;
@@ -69,6 +82,8 @@ const DAY_SECONDS: i64 = 86_400;
 const _: () =
     assert!(BATCH_OBSERVATIONS_MAX * OBSERVATION_BYTES_MAX + 16 * 1024 <= PAYLOAD_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MAX <= REQUEST_BYTES_MAX);
+// A list goes in an envelope like everything else.
+const _: () = assert!(ENDPOINT_LIST_BYTES_MAX <= PAYLOAD_BYTES_MAX);
 // Dedupe rows outlive the age at which a batch is refused, or a late repetition would count again.
 const _: () = assert!(WEEK_DESTROY_SECONDS >= WEEK_ACCEPT_SECONDS + SKEW_SECONDS_MAX);
 // A batch of a Monday is gone 14 days later.

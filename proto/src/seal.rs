@@ -35,6 +35,10 @@ pub enum PayloadType {
     Erasure,
     /// A collector's published numbers.
     Release,
+    /// A link of a collector's ledger, or what it says of a backup.
+    Ledger,
+    /// The project's endpoint list, made after the agents that load it.
+    Endpoints,
 }
 
 /// A payload, its type and a signature over both. Nothing in it is verified.
@@ -80,7 +84,7 @@ pub struct NotAKey;
 
 impl PayloadType {
     /// Every type.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Batch,
         Self::Enrol,
         Self::Rotate,
@@ -91,6 +95,8 @@ impl PayloadType {
         Self::Receipt,
         Self::Erasure,
         Self::Release,
+        Self::Ledger,
+        Self::Endpoints,
     ];
 
     /// The media type on the wire.
@@ -107,6 +113,8 @@ impl PayloadType {
             Self::Receipt => "application/vnd.phonehome.receipt.v1+protobuf",
             Self::Erasure => "application/vnd.phonehome.erasure.v1+protobuf",
             Self::Release => "application/vnd.phonehome.release.v1+protobuf",
+            Self::Ledger => "application/vnd.phonehome.ledger.v1+protobuf",
+            Self::Endpoints => "application/vnd.phonehome.endpoints.v1+protobuf",
         }
     }
 }

@@ -9,8 +9,13 @@
 mod claims;
 #[path = "../build/endpoints.rs"]
 mod endpoints;
+#[path = "../build/release_keys.rs"]
+mod release_keys;
 #[path = "../build/rows.rs"]
 mod rows;
+#[path = "../src/endpoint/rules.rs"]
+#[allow(unreachable_pub, reason = "a module of the library, compiled here too")]
+mod rules;
 #[path = "../build/vendors.rs"]
 mod vendors;
 
@@ -60,7 +65,7 @@ fn bad_endpoint_rows_are_refused_with_their_line() {
         ),
         (
             r#"{ id = 0, pattern = "*.miui.com", owner = "xiaomi", class = "core" }"#,
-            "or is 0",
+            "between 1 and",
         ),
         (
             r#"{ id = 2, pattern = "sa.api.intl.miui.com", owner = "xiaomi", class = "core" }"#,
@@ -371,17 +376,31 @@ fn a_region_token_stands_for_one_country() {
     }
 }
 
-/// No list is loaded after the build before there is a key that may sign one.
 #[test]
-fn release_keys_are_keys() {
-    let text = include_str!("../data/release-keys.toml");
-    let file: toml::Table = toml::from_str(text).expect("the keys are TOML");
-    let keys = file["keys"].as_array().expect("a list");
-    for key in keys {
-        let key = key.as_str().expect("a key is a text");
-        assert!(
-            key.len() == 64 && key.bytes().all(|digit| digit.is_ascii_hexdigit()),
-            "{key}"
-        );
-    }
+fn bad_release_keys_are_refused_with_their_line() {
+    let read = |rows: &str| release_keys::read(&format!("keys = [\n{rows}\n]\n"));
+    let key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    let bytes = read(&format!("'{key}'")).expect("a key");
+    assert_eq!((bytes.len(), bytes[0][..2].to_vec()), (1, vec![0xd7, 0x5a]));
+    let refused = |rows: &str, place: &str| {
+        let refusal = read(rows).expect_err(rows);
+        assert!(refusal.starts_with("data/release-keys.toml"), "{refusal}");
+        assert!(refusal.contains(place), "{refusal}");
+    };
+    refused("'no key'", "line 2: a key is 64");
+    refused(&format!("'{}'", key.to_uppercase()), "line 2: a key is 64");
+    refused(&format!("'{}'", &key[2..]), "line 2: a key is 64");
+    refused(
+        &format!("'{key}',\n'{key}'"),
+        "line 3: this key stands twice",
+    );
+    // What TOML itself refuses keeps TOML's line.
+    refused("7", "line 2");
+}
+
+/// The file that is compiled in is read as the build reads it.
+#[test]
+fn the_real_release_keys_are_keys() {
+    let file = include_str!("../data/release-keys.toml");
+    release_keys::read(file).expect("the keys compile");
 }

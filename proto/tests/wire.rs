@@ -1,10 +1,13 @@
 //! The wire at its boundary: golden bytes, canonical form, and bytes nobody should send.
 //!
-//! What homes say about themselves, rather than about a day, is in `wire/membership.rs`.
+//! What homes say about themselves, rather than about a day, is in `wire/membership.rs`; what the project
+//! says, in `wire/endpoints.rs`.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p phonehome-proto` rewrites the golden files; until v1 is
 //! frozen that needs a decision record, afterwards it is forbidden.
 
+#[path = "wire/endpoints.rs"]
+mod endpoints;
 #[path = "wire/membership.rs"]
 mod membership;
 
@@ -15,7 +18,9 @@ use phonehome_proto::endpoint::{ENDPOINT_LIST_VERSION, EndpointId};
 use phonehome_proto::enrolment::Enrolment;
 use phonehome_proto::id::{Audience, BatchId, Hash, HomeId};
 use phonehome_proto::limits;
-use phonehome_proto::manifest::{ClockStatement, Manifest, ManifestLimits, Purpose, Retention};
+use phonehome_proto::manifest::{
+    ClockStatement, EnrolmentMode, Manifest, ManifestLimits, Purpose, Retention,
+};
 use phonehome_proto::net::Prefix;
 use phonehome_proto::observation::{
     Destination, NamedBy, Observation, ObservationKey, Rtt, RttSamples, Service, VolumeTrust,
@@ -234,6 +239,7 @@ fn sample_manifest() -> Manifest {
         ],
         endpoint_list_versions: vec![1],
         privacy_label: "Weeks, not moments; shares, not homes.".to_owned(),
+        enrolment: EnrolmentMode::Approval,
     }
 }
 

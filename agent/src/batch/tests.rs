@@ -44,6 +44,7 @@ fn summary(day: u32, observations: usize) -> DaySummary {
             source: Source::File,
             losses: [(Loss::UnreadablePackets, Magnitude::of(7))].into(),
         },
+        endpoint_list_version: 3,
         observations: (0..observations).map(observation).collect(),
     }
 }
@@ -61,6 +62,7 @@ fn a_silent_day_is_told() {
     };
     assert!(batch.observations().is_empty());
     assert_eq!(batch.census().rows.len(), 1);
+    assert_eq!(batch.header().endpoint_list_version, 3);
     assert_eq!(
         (batch.header().audience, batch.header().home),
         (AUDIENCE, HOME)

@@ -14,7 +14,7 @@ const _: () = assert!(TABLE.len() <= 32 * 1024 && TABLE.len().is_multiple_of(ROW
 
 /// Whether a name (in either case, no dot at the end) is a public suffix, `com` or `co.uk`. A name of
 /// one label always is: either a registry's, or nobody's (publicsuffix.org/list, "if no rules match").
-pub(super) fn is_public(name: &str) -> bool {
+pub(crate) fn is_public(name: &str) -> bool {
     let Some((_, parent)) = name.split_once('.') else {
         return true;
     };

@@ -5,7 +5,7 @@ use crate::device::DeviceTag;
 use crate::tally::Tally;
 use phonehome_proto::batch::{Coverage, Loss, Source};
 use phonehome_proto::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
-use phonehome_proto::endpoint::EndpointId;
+use phonehome_proto::endpoint::{EndpointId, EndpointList};
 use phonehome_proto::observation::{
     Destination, NamedBy, Observation, ObservationKey, Rtt, RttSamples, Service, VolumeTrust,
 };
@@ -23,6 +23,8 @@ pub struct DaySummary {
     pub census: Census,
     /// How the home was watched, and what was missed.
     pub coverage: Coverage,
+    /// The version of the endpoint list that it goes by.
+    pub endpoint_list_version: u32,
     /// What they said to whom, sorted, each key once.
     pub observations: Vec<Observation>,
 }
@@ -31,8 +33,10 @@ pub struct DaySummary {
 type Whose = (Vendor, Basis);
 
 /// A day while it is added up, device by device.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct DayAccount {
+    /// The endpoint list that the day goes by, from its first moment to its last.
+    list: &'static EndpointList,
     present: BTreeMap<DeviceTag, Volume>,
     sums: BTreeMap<DeviceKey, Sums>,
     losses: BTreeMap<Loss, u64>,
@@ -69,6 +73,21 @@ pub(super) struct Sums {
 // === impl DayAccount ===
 
 impl DayAccount {
+    /// Nothing yet, of a day that goes by this list.
+    pub(super) const fn new(list: &'static EndpointList) -> Self {
+        Self {
+            list,
+            present: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            losses: BTreeMap::new(),
+        }
+    }
+
+    /// The endpoint list that it goes by.
+    pub(super) const fn list(&self) -> &'static EndpointList {
+        self.list
+    }
+
     /// The devices it tells of: who contacted anybody was present.
     pub(super) fn present(&self) -> impl Iterator<Item = DeviceTag> + '_ {
         self.present.keys().copied()
@@ -114,6 +133,17 @@ impl DayAccount {
         dropped
     }
 
+    /// Drops what was gathered of endpoints that are not on this list; says how many contacts that were.
+    pub(super) fn retain_listed(&mut self, list: &EndpointList) -> u64 {
+        let mut dropped = 0;
+        self.sums.retain(|key, sums| {
+            let is_listed = list.has(key.endpoint);
+            dropped += if is_listed { 0 } else { sums.connections };
+            is_listed
+        });
+        dropped
+    }
+
     /// The day in steps, unless no allowed phone was present, and the contacts that the verdicts keep
     /// at home.
     pub(super) fn finish(
@@ -123,6 +153,7 @@ impl DayAccount {
         whose: &impl Fn(DeviceTag) -> Result<Whose, Withheld>,
     ) -> (Option<DaySummary>, Tally<Withheld>) {
         let Self {
+            list,
             present,
             sums,
             losses,
@@ -186,6 +217,7 @@ impl DayAccount {
                 day,
                 census,
                 coverage,
+                endpoint_list_version: list.version(),
                 observations,
             }),
             withheld,

@@ -7,6 +7,7 @@ use super::*;
 use crate::device::DeviceTag;
 use crate::evidence::Statement;
 use phonehome_proto::census::{PhoneCount, UnnamedShare};
+use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::observation::{Observation, RttSamples};
 use phonehome_proto::scale::{Magnitude, RttStep};
 use proptest::prelude::*;
@@ -71,6 +72,7 @@ fn observer(purpose: Purpose) -> Observer {
     Observer::new(Rules {
         allowed: (1..=8).map(tag).collect(),
         purpose,
+        list: EndpointList::compiled_in(),
     })
 }
 

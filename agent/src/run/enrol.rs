@@ -1,13 +1,14 @@
 //! `enrol`: asks a collector to take this home in.
 
+use super::endpoints::Present;
 use super::{Environment, Exit, Failure, gates};
 use crate::consent::{Given, Shut};
 use crate::state::{Claim, Enrolled};
 use crate::uplink::{CollectorUrl, Pace, Rules, Uplink};
 use phonehome_proto::encode;
 use phonehome_proto::enrolment::{Enrolment, Invite};
-use phonehome_proto::limits;
-use phonehome_proto::manifest::Purpose;
+use phonehome_proto::limits::{self, PROBATION_DAYS};
+use phonehome_proto::manifest::{EnrolmentMode, Purpose};
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
 use phonehome_proto::time::Timestamp;
 use std::io::Write;
@@ -35,8 +36,9 @@ pub async fn enrol(
     let url = url.unwrap_or_else(|| CollectorUrl::of_invite(invite));
     let mut uplink = Uplink::connect(url.clone(), invite.collector_key).await?;
     let now = environment.clock.now();
+    let lists = Present::of(environment)?.versions();
     let mut pace = environment.pace();
-    let rules = uplink.rules(None, &mut pace).await?;
+    let rules = uplink.rules((None, &lists), &mut pace).await?;
     tell(&rules, now, err)?;
     take_in(
         &mut uplink,
@@ -75,6 +77,9 @@ pub(super) async fn take_in(
     pace: &mut Pace<'_>,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
+    if invite.token.is_none() {
+        uninvited(rules.manifest().enrolment, &url, out)?;
+    }
     let enrolment = Enrolment {
         audience: invite.collector_key.audience(),
         invite_hash: invite.token_hash(),
@@ -105,6 +110,37 @@ pub(super) async fn take_in(
     )?;
     Ok(())
 }
+
+/// Tells what becomes of a home that brings an invite for everybody, before it asks.
+fn uninvited(
+    mode: EnrolmentMode,
+    url: &CollectorUrl,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    match mode {
+        EnrolmentMode::Invite => {
+            let sentence = format!(
+                "the collector at {url} takes nobody in without an invite of their own: ask its operator for one"
+            );
+            return Err(Failure::new(Exit::Unavailable, sentence));
+        }
+        EnrolmentMode::Approval => writeln!(
+            out,
+            "without an invite of its own this home waits until the collector's operator approves it; what \
+             it reports waits here until then, and a collector forgets a home that nobody approves after \
+             {PENDING_DAYS} days"
+        )?,
+        EnrolmentMode::Open => writeln!(
+            out,
+            "this collector takes every home in; what one without an invite reports of its first \
+             {PROBATION_DAYS} days is held and counts in nothing"
+        )?,
+    }
+    Ok(())
+}
+
+/// Days after which a home that nobody approved is forgotten.
+const PENDING_DAYS: i64 = limits::PENDING_SECONDS / 86_400;
 
 /// Tells what a person should know about the rules before anything is sent by them.
 pub(super) fn tell(rules: &Rules, now: Timestamp, err: &mut dyn Write) -> std::io::Result<()> {

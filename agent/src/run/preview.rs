@@ -6,6 +6,7 @@
 
 mod view;
 
+use super::endpoints::Present;
 use super::reading::{self, Lens, Telling};
 use super::status::Format;
 use super::{Environment, Exit, Failure};
@@ -13,7 +14,6 @@ use crate::spool::Spool;
 use crate::state::{State, StateError};
 use crate::uplink::Rules;
 use phonehome_proto::batch::Batch;
-use phonehome_proto::decode;
 use phonehome_proto::id::Audience;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::seal::SealedBatch;
@@ -41,20 +41,19 @@ pub fn preview(
     if batches.is_empty() {
         writeln!(err, "nothing would be sent")?;
     }
+    let present = Present::of(environment)?;
+    let decoded = batches.iter().map(|sealed| decoded(sealed, &present));
+    let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
+    let batches = batches.iter().zip(&decoded);
     match format {
         Format::Json => {
-            let decoded = batches.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
-            let views = batches
-                .iter()
-                .zip(&decoded)
-                .map(view::Preview::of)
-                .collect::<Vec<_>>();
+            let views = batches.map(view::Preview::of).collect::<Vec<_>>();
             serde_json::to_writer(&mut *out, &views).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
         Format::Table => {
-            for sealed in &batches {
-                view::write(sealed, &decoded(sealed)?, out)?;
+            for (sealed, batch) in batches {
+                view::write(sealed, batch, out)?;
             }
         }
     }
@@ -102,6 +101,7 @@ fn of_files(
         allowed,
         purpose,
         now: environment.clock.now(),
+        list: Present::of(environment)?.list(),
     };
     let lens = Lens {
         secret: &keys.local,
@@ -145,9 +145,12 @@ pub(super) fn collector(state: &State) -> Result<(Option<Audience>, Purpose), St
 }
 
 /// The batch in a sealed payload that we made ourselves.
-fn decoded(sealed: &SealedBatch) -> Result<Batch, Failure> {
-    decode::batch(&sealed.payload).map_err(|reject| {
-        let what = format!("a batch of our own cannot be read: {}", reject.sentence());
-        Failure::new(Exit::Bug, what)
+fn decoded(sealed: &SealedBatch, present: &Present) -> Result<Batch, Failure> {
+    present.batch(sealed).map_err(|reject| {
+        let what = format!(
+            "a batch of our own cannot be shown, because {}, or the endpoint list it was made by is gone",
+            reject.sentence()
+        );
+        Failure::new(Exit::Finding, what)
     })
 }

@@ -15,6 +15,7 @@ use crate::seal;
 use crate::state::{DeviceList, Keys, LocalSecret};
 use phonehome_proto::batch::{Loss, Source};
 use phonehome_proto::chance::Chance;
+use phonehome_proto::endpoint::EndpointList;
 use phonehome_proto::id::Audience;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::observation::{NamedBy, VolumeTrust};
@@ -42,6 +43,8 @@ pub(super) struct Telling {
     pub(super) purpose: Purpose,
     /// The collector's or our own time.
     pub(super) now: Timestamp,
+    /// The endpoints that may be told of.
+    pub(super) list: &'static EndpointList,
 }
 
 /// Reads the files one after the other; `use_world` gets each with its path as given.
@@ -130,6 +133,7 @@ impl Telling {
         let rules = Rules {
             allowed: self.allowed.clone(),
             purpose: self.purpose,
+            list: self.list,
         };
         let mut observer = Observer::new(rules);
         let devices = &world.devices;

@@ -7,6 +7,7 @@
 //!
 //! A file replayed twice is reported twice: the collector unites what was seen, but volumes add.
 
+use super::endpoints::Present;
 use super::enrol::{already, take_in, tell};
 use super::reading::{self, Lens, Telling};
 use super::rotate::Begun;
@@ -16,7 +17,6 @@ use crate::consent::{MaySend, Shut};
 use crate::spool::{Spool, SpoolLimits};
 use crate::state::{Claim, Gone, Keys, Ledger, StateError};
 use crate::uplink::{CollectorUrl, Rules, Submitted, Uplink};
-use phonehome_proto::decode;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::id::Hash;
 use phonehome_proto::time::Day;
@@ -86,7 +86,10 @@ pub async fn replay(
 
     let url = request.collector.clone();
     let mut uplink = Uplink::connect(url.clone(), collector).await?;
-    let rules = uplink.rules(serial_seen, &mut environment.pace()).await?;
+    let present = Present::of(environment)?;
+    let known = (serial_seen, &present.versions()[..]);
+    let rules = uplink.rules(known, &mut environment.pace()).await?;
+    let present = present.by(rules.manifest());
     claim.set_manifest(rules.sealed())?;
     tell(&rules, environment.clock.now(), err)?;
     if let (None, Some(invite)) = (&enrolled, &request.invite) {
@@ -116,6 +119,7 @@ pub async fn replay(
         allowed,
         purpose: rules.purpose(),
         now: rules.time(),
+        list: present.list(),
     };
     let lens = Lens {
         secret: &keys.local,
@@ -127,6 +131,7 @@ pub async fn replay(
         ledger: claim.state().ledger()?,
         claim,
         keys: &keys,
+        present: &present,
         uplink,
         permit: (may_send, rules),
     };
@@ -157,6 +162,7 @@ pub async fn replay(
 struct Post<'a> {
     claim: Claim,
     keys: &'a Keys,
+    present: &'a Present,
     spool: Spool,
     ledger: Ledger,
     uplink: Uplink,
@@ -245,7 +251,7 @@ impl Post<'_> {
         let folder = self.claim.state().spool_folder();
         let waiting = Spool::look(&folder, &self.keys.ours)?;
         let dated = waiting.iter().filter_map(|sealed| {
-            let batch = decode::batch(&sealed.payload).ok()?;
+            let batch = self.present.batch(sealed).ok()?;
             Some((Hash::of(&sealed.payload), batch.header().day))
         });
         Ok(dated.collect())

@@ -79,7 +79,8 @@ async fn join(
         return dialogue.say(&format!("This home is enrolled at {}.", enrolled.url));
     }
     dialogue
-        .say("Whoever runs the collector gave you an invite, phonehome://HOST:PORT/#KEY.TOKEN.")?;
+        .say("Whoever runs the collector gave you an invite, phonehome://HOST:PORT/#KEY.TOKEN, or published \
+              one for everybody,\nwhich ends with the KEY.")?;
     let invite: Option<Invite> = dialogue.ask_for("The invite, or Enter to do this later: ")?;
     match invite {
         Some(invite) => enrol::enrol(environment, &invite, None, dialogue.out(), err).await,

@@ -6,6 +6,7 @@
 
 mod words;
 
+use super::endpoints::Present;
 use super::watch::live::Live;
 use super::{Environment, Failure, consent_in_force};
 use crate::spool::{Spool, Waiting};
@@ -42,6 +43,13 @@ struct Status {
     last_accepted: Option<String>,
     /// Every loss that occurred since the state folder was made.
     losses: BTreeMap<String, u64>,
+    /// The version of the endpoint list this home goes by.
+    endpoint_list: u32,
+    /// Whether that is one the household has loaded.
+    endpoint_list_loaded: bool,
+    /// Why a list that the household has loaded is not used, in a sentence; null when it is, or when none
+    /// is loaded.
+    endpoint_list_trouble: Option<String>,
     /// What the daemon does; null when none runs.
     daemon: Option<Live>,
     /// Whether the home has left, and its collector does not know yet.
@@ -64,6 +72,7 @@ pub fn status(
     let places = state.daemon()?;
     let waiting = waiting(state, places.as_ref())?;
     let ledger = state.ledger()?;
+    let present = Present::of(environment)?;
     let status = Status {
         key: home.map(|key| to_hex(key.as_bytes())),
         collector: enrolled.as_ref().map(|enrolled| enrolled.url.to_string()),
@@ -75,6 +84,9 @@ pub fn status(
         spool_bytes: waiting.bytes,
         last_accepted: ledger.last_accepted.map(|time| time.to_string()),
         losses: ledger.losses().clone(),
+        endpoint_list: present.list().version(),
+        endpoint_list_loaded: present.in_use().is_some(),
+        endpoint_list_trouble: present.why_not(),
         daemon: daemon(state, places.as_ref())?,
         is_leaving: state.withdrawal()?.is_some(),
     };
@@ -144,6 +156,15 @@ impl Status {
         for (word, count) in &self.losses {
             let meaning = words::loss(word).map_or_else(String::new, |said| format!(": {said}"));
             writeln!(out, "losses         {word} {count}{meaning}")?;
+        }
+        let whose = if self.endpoint_list_loaded {
+            "loaded by you"
+        } else {
+            "part of this agent"
+        };
+        writeln!(out, "endpoint list  {}, {whose}", self.endpoint_list)?;
+        if let Some(why) = &self.endpoint_list_trouble {
+            writeln!(out, "endpoint list  {why}")?;
         }
         match &self.daemon {
             None => writeln!(out, "daemon         not running"),

@@ -1,6 +1,8 @@
 pub(super) mod capture;
+mod endpoints;
 pub(super) mod home;
 mod household;
+mod joining;
 mod leaving;
 mod setup;
 

@@ -33,6 +33,7 @@ pub mod schedule;
 pub mod trouble;
 pub mod unfinished;
 
+use super::endpoints::Present;
 use super::preview::collector;
 use super::{Environment, Exit, Failure, consent_in_force};
 use crate::capture::clock::{BootId, KernelClock, Reading};
@@ -40,7 +41,7 @@ use crate::config::{Config, User};
 use crate::consent::{Given, Shut};
 use crate::observe::Rules;
 use crate::sandbox;
-use crate::state::{Claim, DaemonPlaces, Running, State, StateError};
+use crate::state::{Claim, DaemonPlaces, Running, StateError};
 use home::Household;
 use live::{Live, Phase};
 use std::io::{self, Write};
@@ -233,7 +234,8 @@ async fn pause(environment: &mut Environment, pause: Duration, stop: &mut Stop) 
 }
 
 /// What the household has decided, as far as the watch is concerned.
-fn household(state: &State) -> Result<Household, StateError> {
+fn household(environment: &Environment) -> Result<Household, StateError> {
+    let state = &environment.state;
     let list = state.devices()?;
     let declared = list
         .allowed()
@@ -242,6 +244,7 @@ fn household(state: &State) -> Result<Household, StateError> {
         rules: Rules {
             allowed: list.allowed().map(|(tag, _)| tag).collect(),
             purpose: collector(state)?.1,
+            list: Present::of(environment)?.list(),
         },
         declared: declared.collect(),
     })

@@ -100,6 +100,15 @@ pub(super) async fn withdraw_with(
             )?;
             Ok(())
         }
+        Err(Refusal::Known(Reject::Revoked)) => {
+            claim.forget_home()?;
+            writeln!(
+                out,
+                "the collector's operator had taken this home out: it holds no report of yours, and keeps the \
+                 key only to refuse it. {DELETED_HERE}"
+            )?;
+            Ok(())
+        }
         Err(refusal) => {
             let why = refusal.sentence();
             let sentence = format!("the collector does not take the withdrawal: {why}");

@@ -49,9 +49,12 @@ const UNFINISHED_DAYS: &str = "days";
 const CLOCK_MARKER: &str = "clock-set";
 
 /// What the daemon looks at again and again.
-const DECISIONS: [&str; 6] = [
+const DECISIONS: [&str; 8] = [
     super::CONSENT,
     super::SENDING,
+    super::endpoints::ENDPOINTS,
+    // No decision of the household's; but which of its lists is used goes by what the collector counts.
+    super::MANIFEST,
     super::devices::DEVICES,
     super::enrolled::COLLECTOR,
     super::secrets::HOME_KEY,

@@ -16,11 +16,13 @@ const WITHDRAWAL: &str = "withdrawal";
 const ERASURE: &str = "erasure";
 
 /// What says whose home this was, in the order in which it goes. The erasure stays.
-const REMAINS: [&str; 12] = [
+const REMAINS: [&str; 14] = [
     super::enrolled::COLLECTOR,
     super::MANIFEST,
     super::ledger::LEDGER,
     super::SENDING,
+    super::endpoints::ENDPOINTS,
+    super::endpoints::ENDPOINTS_BEFORE,
     super::devices::DEVICES,
     super::sightings::SIGHTINGS,
     super::daemon::DAEMON,

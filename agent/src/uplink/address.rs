@@ -194,7 +194,7 @@ mod tests {
         let invite = Invite {
             authority,
             collector_key,
-            token: [0; 16],
+            token: Some([0; 16]),
         };
         assert_eq!(
             CollectorUrl::of_invite(&invite).to_string(),

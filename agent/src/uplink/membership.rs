@@ -19,12 +19,12 @@ impl Uplink {
         &mut self,
         _under: &Rules,
         enrolment: &SealedBatch,
-        invite_token: [u8; 16],
+        invite_token: Option<[u8; 16]>,
         pace: &mut Pace<'_>,
     ) -> Result<Result<Held, Refusal>, UplinkError> {
         let request = v1::EnrolRequest {
             enrolment: Some(status::envelope_to_wire(enrolment.clone())),
-            invite_token: invite_token.to_vec(),
+            invite_token: invite_token.map_or_else(Vec::new, |token| token.to_vec()),
         };
         let mut tries = 0;
         let answer = loop {

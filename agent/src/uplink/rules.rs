@@ -7,7 +7,6 @@
 //! clock by which all of this is judged: a router may have none.
 
 use phonehome_proto::decode;
-use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use phonehome_proto::id::Hash;
 use phonehome_proto::limits;
 use phonehome_proto::manifest::{Manifest, Purpose};
@@ -63,7 +62,8 @@ pub enum RulesRefused {
 impl Rules {
     /// The rules in a manifest's answer to `nonce`, if they may be followed.
     ///
-    /// `serial_seen` is the highest serial seen before.
+    /// `serial_seen` is the highest serial seen before; `lists` are the versions of the endpoint lists that
+    /// the home could go by.
     ///
     /// # Errors
     /// [`RulesRefused`].
@@ -71,7 +71,7 @@ impl Rules {
         (manifest, clock): (SealedBatch, &SealedBatch),
         key: &VerifyingKey,
         nonce: &[u8; 16],
-        serial_seen: Option<u64>,
+        (serial_seen, lists): (Option<u64>, &[u32]),
     ) -> Result<Self, RulesRefused> {
         let time = time(clock, &manifest, key, nonce)?;
         let sealed = manifest;
@@ -98,9 +98,9 @@ impl Rules {
             return Err(RulesRefused::Weaker(what));
         }
         if !manifest.accepted_types.contains(&PayloadType::Batch)
-            || !manifest
-                .endpoint_list_versions
-                .contains(&ENDPOINT_LIST_VERSION)
+            || !lists
+                .iter()
+                .any(|list| manifest.endpoint_list_versions.contains(list))
         {
             return Err(RulesRefused::AgentTooOld);
         }
@@ -127,6 +127,16 @@ impl Rules {
         decode::manifest(payload)
             .ok()
             .map(|manifest| manifest.purpose)
+    }
+
+    /// The versions of the endpoint list that a collector counts, by a manifest kept from before, signed
+    /// with `key`.
+    #[must_use]
+    pub fn lists_of(sealed: &SealedBatch, key: &VerifyingKey) -> Option<Vec<u32>> {
+        let payload = sealed.open(PayloadType::Manifest, key).ok()?;
+        decode::manifest(payload)
+            .ok()
+            .map(|manifest| manifest.endpoint_list_versions)
     }
 
     /// The rules.

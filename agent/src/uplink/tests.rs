@@ -5,6 +5,7 @@ use crate::consent::{self, Gates, Given};
 use crate::spool::{Spool, SpoolLimits};
 use desk::{Desk, NOW, manifest, manifest_answer};
 use phonehome_proto::chance::SeededChance;
+use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use phonehome_proto::limits;
 use phonehome_proto::manifest::Manifest;
 use phonehome_proto::reject::Reject;
@@ -62,7 +63,9 @@ impl Home {
             chance: &mut self.chance,
             waits: &mut self.waits,
         };
-        let rules = uplink.rules(None, &mut pace).await?;
+        let rules = uplink
+            .rules((None, &[ENDPOINT_LIST_VERSION]), &mut pace)
+            .await?;
         let home = self.key.public();
         let record = consent::grant(NOW, &self.key);
         let consent = Given::verify(&record, &home.into()).ok();
@@ -141,7 +144,10 @@ async fn only_the_pinned_key_is_spoken_to() -> anyhow::Result<()> {
         chance: &mut chance,
         waits: &mut waits,
     };
-    let refused = uplink.rules(None, &mut pace).await.err();
+    let refused = uplink
+        .rules((None, &[ENDPOINT_LIST_VERSION]), &mut pace)
+        .await
+        .err();
     assert!(
         matches!(refused, Some(UplinkError::Rules(RulesRefused::NotSigned))),
         "{refused:?}"
@@ -328,10 +334,14 @@ async fn enrolment_ends_in_a_receipt_or_a_refusal() -> anyhow::Result<()> {
         chance: &mut chance,
         waits: &mut waits,
     };
-    let rules = uplink.rules(None, &mut pace).await?;
+    let rules = uplink
+        .rules((None, &[ENDPOINT_LIST_VERSION]), &mut pace)
+        .await?;
     let home = SigningKey::from_seed(&[3; 32]);
     let enrolment = SealedBatch::seal(PayloadType::Enrol, vec![1; 96], &home);
-    let held = uplink.enrol(&rules, &enrolment, [1; 16], &mut pace).await?;
+    let held = uplink
+        .enrol(&rules, &enrolment, Some([1; 16]), &mut pace)
+        .await?;
     assert_eq!(
         held.map(|held| held.receipt().home),
         Ok(home.public().home())
@@ -340,13 +350,15 @@ async fn enrolment_ends_in_a_receipt_or_a_refusal() -> anyhow::Result<()> {
     desk.script(|script| {
         script.answer = Box::new(|_, _| Some(Outcome::Refused(Reject::InvalidInvite)));
     });
-    let refused = uplink.enrol(&rules, &enrolment, [2; 16], &mut pace).await?;
+    let refused = uplink
+        .enrol(&rules, &enrolment, Some([2; 16]), &mut pace)
+        .await?;
     assert_eq!(refused.err(), Some(Refusal::Known(Reject::InvalidInvite)));
 
     desk.script(|script| script.answer = Box::new(|_, _| None));
     assert!(
         uplink
-            .enrol(&rules, &enrolment, [2; 16], &mut pace)
+            .enrol(&rules, &enrolment, Some([2; 16]), &mut pace)
             .await
             .is_err()
     );
@@ -361,7 +373,13 @@ fn rules_are_followed_only_when_they_hold() {
         let mut rules = manifest(&key.public());
         change(&mut rules);
         let (manifest, clock) = manifest_answer(&rules, nonce, &key);
-        Rules::verify((manifest, &clock), &key.public(), &nonce, Some(7)).err()
+        Rules::verify(
+            (manifest, &clock),
+            &key.public(),
+            &nonce,
+            (Some(7), &[ENDPOINT_LIST_VERSION]),
+        )
+        .err()
     };
     assert_eq!(judge(|_| {}), None);
     let other = SigningKey::from_seed(&[43; 32]).public().audience();
@@ -408,7 +426,13 @@ fn rules_are_followed_only_when_they_hold() {
     let rules = manifest(&key.public());
     let (sealed, clock) = manifest_answer(&rules, nonce, &key);
     let verify = |manifest: &SealedBatch, clock: &SealedBatch, nonce: [u8; 16]| {
-        Rules::verify((manifest.clone(), clock), &key.public(), &nonce, None).err()
+        Rules::verify(
+            (manifest.clone(), clock),
+            &key.public(),
+            &nonce,
+            (None, &[ENDPOINT_LIST_VERSION]),
+        )
+        .err()
     };
     assert_eq!(
         verify(&sealed, &clock, [8; 16]),

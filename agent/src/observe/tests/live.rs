@@ -108,6 +108,7 @@ fn a_device_denied_later_takes_its_contacts_along() {
     observer.set_rules(Rules {
         allowed: BTreeSet::from([tag(6)]),
         purpose: Purpose::Observatory,
+        list: EndpointList::compiled_in(),
     });
     let summary = observer.close_day(day(0), Source::Tap, &verdicts());
     let phones = summary.as_ref().map(|summary| summary.census.rows.len());

@@ -7,12 +7,15 @@ fn met(purpose: Purpose) -> Vec<Result<(), Withheld>> {
     let rules = Rules {
         allowed: BTreeSet::from([tag(1)]),
         purpose,
+        list: EndpointList::compiled_in(),
     };
     // All that decides what is told. Of these a manifest has the purpose alone; whoever adds a field says
     // here whose word it is.
     let Rules {
         allowed: _,
         purpose: _,
+        // Made by the project, wanted by the household; a manifest can at most have the compiled-in one used.
+        list: _,
     } = &rules;
     let mut observer = Observer::new(rules);
     let unlisted = Contact {

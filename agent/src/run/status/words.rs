@@ -97,6 +97,9 @@ pub(super) fn loss(word: &str) -> Option<&'static str> {
         Lost::Damaged => "batches whose file did not hold what was written into it",
         Lost::Misdated => "batches that went because the clock their day is from proved wrong",
         Lost::Denied => "batches that stayed at home because a device in them was denied",
+        Lost::Unlisted => {
+            "batches that stayed at home because your endpoint list has no more what they told of"
+        }
     };
     if let Some(lost) = Lost::ALL.iter().find(|lost| lost.as_str() == word) {
         return Some(spool(*lost));

@@ -2,6 +2,7 @@
 
 use super::capture;
 use crate::device::DeviceTag;
+use crate::endpoints;
 use crate::run::devices::devices;
 use crate::run::enrol::enrol;
 use crate::run::household::{consent_grant, device_allow, send};
@@ -40,6 +41,7 @@ impl Home {
             clock: Arc::new(ManualClock::new(NOW)),
             chance: Box::new(SeededChance::new(1)),
             waits: Box::new(Noted::default()),
+            shelf: endpoints::tests::shelf(),
         };
         Ok(Self {
             environment,
@@ -149,7 +151,7 @@ pub(in crate::run) fn invite(desk: &Desk) -> Invite {
     Invite {
         authority,
         collector_key: desk.key.public(),
-        token: [5; 16],
+        token: Some([5; 16]),
     }
 }
 

@@ -198,6 +198,10 @@ impl Home {
                 {
                     self.part_from_before(reading);
                 }
+                if household.rules.list != self.household.rules.list {
+                    // A day on which somebody was seen until now goes by the list that was there then.
+                    self.note_presence();
+                }
                 self.observer.set_rules(household.rules.clone());
                 let declared = household.declared.iter().copied();
                 self.devices.redeclare(declared);

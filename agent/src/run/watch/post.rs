@@ -7,8 +7,9 @@
 //!    goes on, all of it, and none that was over before.
 //! 2. Sealed = held by the collector + refused for good + lost by the spool + waiting. What the spool
 //!    lost is told with a later batch, and told anew if that batch is lost too.
-//! 3. Nothing is sealed or sent that tells of a device which the household has denied by then: it stays
-//!    at home, or is let go and counted ([`Lost::Denied`]), with what it tells of others.
+//! 3. Nothing is sealed or sent that tells of a device which the household has denied by then, or of an
+//!    endpoint that its list has no more: it stays at home, or is let go and counted ([`Lost::Denied`],
+//!    [`Lost::Unlisted`]), with what it tells of others.
 //! 4. Nothing is sent unless the collector's signed time agrees with ours. A batch whose day got its
 //!    date from a clock that has since proved wrong is let go and counted ([`Lost::Misdated`]).
 //! 5. The state folder is claimed for moments only, so that commands go on working, and written only
@@ -17,6 +18,7 @@
 mod denied;
 mod parcel;
 mod send;
+mod unlisted;
 mod whose;
 
 pub use send::Order;
@@ -26,6 +28,7 @@ use super::schedule::Schedule;
 use super::trouble::{Trouble, TroubleKind};
 use super::unfinished::{Part, Unfinished};
 use super::{Clocks, patient_claim};
+use crate::run::endpoints::Present;
 use crate::run::{Environment, Exit, Failure, consent_in_force, gates, reading};
 use crate::spool::{Lost, Spool, SpoolLimits, Waiting};
 use crate::state::{Claim, DaemonPlaces, Gone, Ledger};
@@ -120,7 +123,8 @@ impl Post {
         (clocks, stand): (Arc<dyn Clocks>, Stand),
     ) -> Result<Self, Failure> {
         let spool = Spool::open(places.spool(), limits)?;
-        let unfinished = Unfinished::take_up(&places.unfinished_days(), clocks.boot_id())
+        let present = Present::of(environment)?;
+        let unfinished = Unfinished::take_up(&places.unfinished_days(), clocks.boot_id(), &present)
             .map_err(|error| unusable(&places.unfinished_days(), &error))?;
         let whose = Whose::take_up(places.spool_devices(), spool.waiting().batches == 0)
             .map_err(|error| unusable(&places.spool_devices(), &error))?;
@@ -145,7 +149,8 @@ impl Post {
             counts: PostCounts::default(),
         };
         if let Some(ours) = environment.state.our_keys()? {
-            post.parcels.find_reports(&mut post.spool, &ours)?;
+            post.parcels
+                .find_reports(&mut post.spool, &ours, &present)?;
         }
         post.look_again(environment);
         Ok(post)
@@ -227,7 +232,7 @@ impl Post {
     ) -> Result<(), Failure> {
         self.note_missed(claim)?;
         if self.may_be_denied {
-            self.let_go_denied(claim, environment)?;
+            self.let_go_taken_back(claim, environment)?;
             self.may_be_denied = false;
         }
         while let Some(part) = self.over.pop_front() {
@@ -357,6 +362,10 @@ impl Post {
         let added = self.whose.add(&part.devices);
         added.map_err(|error| unusable(&devices, &error))?;
         let mut summary = part.summary;
+        // What was seen of an endpoint that the household has taken back since stays at home.
+        let list = Present::of(environment)?.wanted();
+        let observations = &mut summary.observations;
+        observations.retain(|observation| list.has(observation.key().endpoint));
         // Dated before the machine was started anew, by a clock that nothing is left of: nobody can
         // prove it wrong, and the one that vouches now is no worse.
         let offset_nanos = part.offset_nanos.unwrap_or(self.stand.offset_nanos);

@@ -107,7 +107,7 @@ impl Rounds {
             limits,
             (Arc::clone(&clocks), stand),
         )?;
-        let household = household(&environment.state)?;
+        let household = household(environment)?;
         let seed = environment.seed();
         let mut home = Home::new(
             opened.kind,
@@ -264,8 +264,7 @@ impl Rounds {
             // What cannot be read now is looked at again.
             Err(_) => return None,
         }
-        let (Ok(enrolled), Ok(household)) =
-            (environment.state.enrolled(), household(&environment.state))
+        let (Ok(enrolled), Ok(household)) = (environment.state.enrolled(), household(environment))
         else {
             return None;
         };

@@ -24,6 +24,10 @@ reasons! {
         Rules = "rules",
         /// It does not know this home's key.
         KeyRefused = "key_refused",
+        /// Its operator has not approved this home yet.
+        NotApproved = "not_approved",
+        /// Its operator has taken this home out.
+        Revoked = "revoked",
         /// It does not take some batches for now.
         Refused = "refused",
         /// Its clock and this router's differ.
@@ -69,13 +73,28 @@ impl Trouble {
         Self::new(TroubleKind::ClockDiffers, sentence)
     }
 
-    /// What refusals that may pass come to, if there are any.
+    /// What refusals come to that may pass, or that no other batch will escape, if there are any.
     #[must_use]
     pub fn of_refusals(refused: &[Refusal]) -> Option<Self> {
-        let passing = refused.iter().filter(|refusal| !refusal.is_final());
-        let worst =
-            passing.max_by_key(|refusal| **refusal == Refusal::Known(Reject::UnknownKey))?;
-        Some(match worst {
+        let weight = |refusal: &&Refusal| match refusal {
+            Refusal::Known(Reject::Revoked) => 3,
+            Refusal::Known(Reject::UnknownKey) => 2,
+            Refusal::Known(Reject::NotApproved) => 1,
+            _ => 0,
+        };
+        let lasting = refused
+            .iter()
+            .filter(|refusal| !refusal.is_final() || **refusal == Refusal::Known(Reject::Revoked));
+        Some(match lasting.max_by_key(weight)? {
+            Refusal::Known(Reject::Revoked) => Self::new(
+                TroubleKind::Revoked,
+                "the collector's operator has taken this home out and takes nothing more of it; to end it \
+                 here too: phonehome-agent consent withdraw",
+            ),
+            Refusal::Known(Reject::NotApproved) => Self::new(
+                TroubleKind::NotApproved,
+                "the collector's operator has not approved this home yet; the batches wait until then",
+            ),
             Refusal::Known(Reject::UnknownKey) => Self::new(
                 TroubleKind::KeyRefused,
                 "the collector does not know this home's key; the batches wait until it does, so ask \
@@ -146,6 +165,11 @@ mod tests {
         let both = [known(Reject::UnknownKey), known(Reject::TooMany)];
         assert_eq!(of(&both), Some(TroubleKind::KeyRefused));
         assert_eq!(of(&both[1..]), Some(TroubleKind::Refused));
+        let waits = [known(Reject::TooMany), known(Reject::NotApproved)];
+        assert_eq!(of(&waits), Some(TroubleKind::NotApproved));
+        // Final, and yet not of these batches alone.
+        let out = [known(Reject::UnknownKey), known(Reject::Revoked)];
+        assert_eq!(of(&out), Some(TroubleKind::Revoked));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::capture::clock::BootId;
 use crate::device::DeviceTag;
 use crate::durable;
 use crate::observe::DaySummary;
+use crate::run::endpoints::Present;
 use phonehome_proto::chance::Chance;
 use phonehome_proto::id::{Audience, HomeId};
 use phonehome_proto::time::Day;
@@ -66,12 +67,16 @@ const NOTE_ENDING: &str = "note";
 // === impl Unfinished ===
 
 impl Unfinished {
-    /// What stands in `folder`, now that the machine runs since `boot`; files that are no part of a day
-    /// are passed over.
+    /// What stands in `folder`, now that the machine runs since `boot`; files that are no part of a day,
+    /// or tell of endpoints on none of the lists, are passed over.
     ///
     /// # Errors
     /// Whatever the disk says.
-    pub fn take_up(folder: &Path, boot: Option<BootId>) -> io::Result<Self> {
+    pub(super) fn take_up(
+        folder: &Path,
+        boot: Option<BootId>,
+        lists: &Present,
+    ) -> io::Result<Self> {
         let mut unfinished = Self {
             folder: folder.to_owned(),
             boot,
@@ -81,12 +86,13 @@ impl Unfinished {
             let day = durable::read(&path, limits::PAYLOAD_BYTES_MAX as u64)?;
             let note = durable::read(&path.with_extension(NOTE_ENDING), NOTE_BYTES_MAX)?;
             if let Some(part) = day.zip(note).and_then(|(day, note)| {
-                let batch = decode::batch(&day).ok()?;
+                let batch = decode::batch_by(&day, &|number| lists.endpoint(number)).ok()?;
                 let note: Note = serde_json::from_slice(&note).ok()?;
                 let summary = DaySummary {
                     day: batch.header().day,
                     census: batch.census().clone(),
                     coverage: batch.coverage().clone(),
+                    endpoint_list_version: batch.header().endpoint_list_version,
                     observations: batch.observations().to_vec(),
                 };
                 note.part(summary, boot)
@@ -224,9 +230,15 @@ mod tests {
     use phonehome_proto::batch::{Coverage, Loss, Source};
     use phonehome_proto::census::{Census, PhoneCount};
     use phonehome_proto::chance::SeededChance;
+    use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
     use phonehome_proto::scale::Magnitude;
 
     const BOOT: BootId = BootId::new([1; 16]);
+
+    /// No list but the compiled-in one.
+    fn take_up(folder: &Path, boot: Option<BootId>) -> io::Result<Unfinished> {
+        Unfinished::take_up(folder, boot, &Present::default())
+    }
 
     fn tag(text: &str) -> DeviceTag {
         text.parse().expect("a tag")
@@ -243,6 +255,7 @@ mod tests {
                 source: Source::ConntrackAndTap,
                 losses: [(Loss::CounterGaps, Magnitude::of(5))].into(),
             },
+            endpoint_list_version: ENDPOINT_LIST_VERSION,
             observations: Vec::new(),
         };
         Part {
@@ -256,14 +269,14 @@ mod tests {
     fn what_is_kept_is_taken_up_and_told_once_its_day_is_over() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let days = folder.path().join("days");
-        let mut before = Unfinished::take_up(&days, Some(BOOT))?;
+        let mut before = take_up(&days, Some(BOOT))?;
         assert!(before.is_empty());
         assert!(before.add(part(20_001)) && before.add(part(20_000)));
         before.keep(&mut SeededChance::new(1))?;
         // What was kept before is gone, and what is no part of a day is passed over.
         fs::write(days.join("000009.day"), b"a letter")?;
         fs::write(days.join("000009.note"), b"{}")?;
-        let mut after = Unfinished::take_up(&days, Some(BOOT))?;
+        let mut after = take_up(&days, Some(BOOT))?;
         let today = Day::new(20_001).expect("before 2200");
         assert_eq!(after.take_over(today), Some(part(20_000)));
         assert_eq!((after.take_over(today), after.len()), (None, 1));
@@ -276,7 +289,7 @@ mod tests {
     #[test]
     fn a_clock_is_remembered_until_the_machine_starts_anew() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let mut before = Unfinished::take_up(folder.path(), Some(BOOT))?;
+        let mut before = take_up(folder.path(), Some(BOOT))?;
         assert!(before.add(part(20_000)));
         before.keep(&mut SeededChance::new(1))?;
         for (boot, offset_nanos) in [
@@ -284,7 +297,7 @@ mod tests {
             (Some(BootId::new([2; 16])), None),
             (None, None),
         ] {
-            let mut after = Unfinished::take_up(folder.path(), boot)?;
+            let mut after = take_up(folder.path(), boot)?;
             let taken = after.take_over(Day::new(20_001).expect("before 2200"));
             assert_eq!(taken.map(|part| part.offset_nanos), Some(offset_nanos));
         }
@@ -294,19 +307,19 @@ mod tests {
     #[test]
     fn nobody_takes_up_what_nobody_can_say_whom_it_is_about() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let mut before = Unfinished::take_up(folder.path(), None)?;
+        let mut before = take_up(folder.path(), None)?;
         assert!(before.add(part(20_000)) && before.add(part(20_000)) && before.add(part(20_000)));
         before.keep(&mut SeededChance::new(1))?;
         fs::remove_file(folder.path().join("000000.note"))?;
         fs::write(folder.path().join("000001.note"), r#"{"devices":["moon"]}"#)?;
-        assert_eq!(Unfinished::take_up(folder.path(), None)?.len(), 1);
+        assert_eq!(take_up(folder.path(), None)?.len(), 1);
         Ok(())
     }
 
     #[test]
     fn what_tells_of_a_denied_device_is_dropped() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let mut unfinished = Unfinished::take_up(folder.path(), None)?;
+        let mut unfinished = take_up(folder.path(), None)?;
         let alone = Part {
             devices: [tag("00000001")].into(),
             ..part(20_000)
@@ -320,7 +333,7 @@ mod tests {
     #[test]
     fn there_is_an_end_to_it() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let mut unfinished = Unfinished::take_up(folder.path(), None)?;
+        let mut unfinished = take_up(folder.path(), None)?;
         let kept = (0..PARTS_MAX + 3).filter(|_| unfinished.add(part(20_000)));
         assert_eq!(kept.count(), PARTS_MAX);
         Ok(())

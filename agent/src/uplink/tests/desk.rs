@@ -3,7 +3,9 @@
 use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use phonehome_proto::id::{Hash, HomeId};
 use phonehome_proto::limits;
-use phonehome_proto::manifest::{ClockStatement, Manifest, ManifestLimits, Purpose, Retention};
+use phonehome_proto::manifest::{
+    ClockStatement, EnrolmentMode, Manifest, ManifestLimits, Purpose, Retention,
+};
 use phonehome_proto::receipt::Receipt;
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey, VerifyingKey};
 use phonehome_proto::status::{self, Outcome};
@@ -180,6 +182,7 @@ pub(crate) fn manifest(key: &VerifyingKey) -> Manifest {
         ],
         endpoint_list_versions: vec![ENDPOINT_LIST_VERSION],
         privacy_label: "An exercise.".to_owned(),
+        enrolment: EnrolmentMode::Invite,
     }
 }
 

@@ -1,7 +1,10 @@
+mod lists;
+
 use super::*;
 use crate::capture::{Frame, LinkType};
 use crate::observe::DaySummary;
 use crate::run::tests::capture::frames;
+use phonehome_proto::endpoint::EndpointList;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::scale::Magnitude;
 
@@ -39,6 +42,7 @@ impl Bench {
         let rules = Rules {
             allowed: [phone()].into(),
             purpose: Purpose::Observatory,
+            list: EndpointList::compiled_in(),
         };
         let household = Household {
             rules,
@@ -317,6 +321,7 @@ fn a_device_that_is_not_allowed_leaves_its_days_and_nothing_else() {
         rules: Rules {
             allowed: [].into(),
             purpose: Purpose::Observatory,
+            list: EndpointList::compiled_in(),
         },
         declared: Vec::new(),
     };

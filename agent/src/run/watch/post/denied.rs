@@ -12,11 +12,11 @@ use crate::state::Claim;
 use std::collections::BTreeSet;
 
 impl Post {
-    /// Lets go what tells of a device that is not allowed any more.
+    /// Lets go what tells of what the household has taken back: a device, or an endpoint.
     ///
     /// # Errors
     /// [`Failure`]; what is left is let go before anything is sent.
-    pub(super) fn let_go_denied(
+    pub(super) fn let_go_taken_back(
         &mut self,
         claim: &Claim,
         environment: &mut Environment,
@@ -25,6 +25,19 @@ impl Post {
         if consent_in_force(claim.state())?.is_none() {
             return Ok(());
         }
+        self.let_go_denied(claim, environment)?;
+        self.let_go_unlisted(claim, environment)
+    }
+
+    /// Lets go what tells of a device that is not allowed any more.
+    ///
+    /// # Errors
+    /// [`Failure`]; what is left is let go before anything is sent.
+    fn let_go_denied(
+        &mut self,
+        claim: &Claim,
+        environment: &mut Environment,
+    ) -> Result<(), Failure> {
         let allowed = allowed(claim)?;
         let kept_home = self.unfinished.retain(&allowed);
         if kept_home > 0 {

@@ -5,10 +5,10 @@
 //! restart the first is forgotten, and the batches are taken to be proved; the second stands in the
 //! batches, rounded to a step.
 
+use crate::run::endpoints::Present;
 use crate::seal::OurKeys;
 use crate::spool::{Slot, Spool, SpoolError};
 use phonehome_proto::batch::Loss;
-use phonehome_proto::decode;
 use phonehome_proto::id::Hash;
 use phonehome_proto::limits;
 use phonehome_proto::seal::SealedBatch;
@@ -39,12 +39,13 @@ impl Parcels {
         &mut self,
         spool: &mut Spool,
         home: &OurKeys,
+        present: &Present,
     ) -> Result<(), SpoolError> {
         for slot in spool.slots() {
             let Some(sealed) = spool.read(slot, home)? else {
                 continue;
             };
-            let Ok(batch) = decode::batch(&sealed.payload) else {
+            let Ok(batch) = present.batch(&sealed) else {
                 continue;
             };
             if let Some(dropped) = batch.coverage().losses.get(&Loss::DroppedBatches) {

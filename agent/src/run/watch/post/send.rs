@@ -2,6 +2,7 @@
 
 use super::Post;
 use crate::consent::Shut;
+use crate::run::endpoints::Present;
 use crate::run::rotate::Begun;
 use crate::run::watch::dating::{Judgement, Voucher, Word};
 use crate::run::watch::patient_claim;
@@ -100,7 +101,9 @@ impl Post {
         let mut uplink = Uplink::connect(enrolled.url, enrolled.collector)
             .await
             .map_err(UplinkError::from)?;
-        let rules = uplink.rules(serial_seen, &mut environment.pace()).await?;
+        let lists = Present::of(environment)?.versions();
+        let known = (serial_seen, &lists[..]);
+        let rules = uplink.rules(known, &mut environment.pace()).await?;
         self.agree_on_time(&rules, order)?;
 
         if let Some(begun) = begun {
@@ -112,7 +115,7 @@ impl Post {
         let (may_send, ours) = {
             let claim = patient_claim(environment).await?;
             let may_send = gates(&claim)?.pass()?;
-            self.let_go_denied(&claim, environment)?;
+            self.let_go_taken_back(&claim, environment)?;
             claim.set_manifest(rules.sealed())?;
             (may_send, claim.keys(&mut *environment.chance)?.ours)
         };

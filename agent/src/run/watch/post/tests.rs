@@ -1,5 +1,6 @@
 mod denied;
 mod office;
+mod unlisted;
 
 use super::*;
 use crate::run::household::send;

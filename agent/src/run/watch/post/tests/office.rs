@@ -10,6 +10,7 @@ use crate::uplink::tests::desk::{Desk, NOW};
 use phonehome_proto::batch::{Coverage, Source};
 use phonehome_proto::census::{Census, PhoneCount};
 use phonehome_proto::decode;
+use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use tonic::Status;
@@ -229,6 +230,7 @@ pub(super) fn silent(day: Day) -> DaySummary {
             source: Source::Tap,
             losses: BTreeMap::new(),
         },
+        endpoint_list_version: ENDPOINT_LIST_VERSION,
         observations: Vec::new(),
     }
 }
