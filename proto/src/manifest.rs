@@ -36,6 +36,21 @@ pub struct Manifest {
     pub endpoint_list_versions: Vec<u32>,
     /// The privacy label in one paragraph, as shown to a volunteer.
     pub privacy_label: String,
+    /// What becomes of a home that brings no invite.
+    pub enrolment: EnrolmentMode,
+}
+
+/// What becomes of a home that brings no invite. One that brings a good one is taken in everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EnrolmentMode {
+    /// It is refused.
+    #[default]
+    Invite,
+    /// It waits until the collector's operator approves it; until then nothing of it is taken.
+    Approval,
+    /// It is taken in. What it reports of its first [`crate::limits::PROBATION_DAYS`] days counts in
+    /// nothing.
+    Open,
 }
 
 /// What a collector takes at once.
@@ -78,6 +93,21 @@ pub struct ClockStatement {
     pub manifest_hash: Hash,
     /// The collector's time, to the second.
     pub time: Timestamp,
+}
+
+impl EnrolmentMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Invite, Self::Approval, Self::Open];
+
+    /// The word in config and status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "invite",
+            Self::Approval => "approval",
+            Self::Open => "open",
+        }
+    }
 }
 
 impl Purpose {

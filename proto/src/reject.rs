@@ -30,19 +30,24 @@ pub enum Reject {
     Conflict,
     /// The endpoint list it refers to is not counted.
     UnknownList,
-    /// The invite's token is wrong, spent or expired.
+    /// The invite's token is wrong, spent or expired, or there is none where homes need one.
     InvalidInvite,
-    /// More than a collector takes of one home, or in one request: see the manual's limits.
+    /// More than a collector takes of one home, from one place, or in one request: see the manual's
+    /// limits.
     TooMany,
     /// The key was replaced: it signs nothing of later days, and only batches of earlier ones.
     KeyRetired,
     /// The key that is to speak for a home speaks, or spoke, for one already.
     KeyTaken,
+    /// The home is enrolled, and the collector's operator has not approved it yet.
+    NotApproved,
+    /// The collector's operator has taken the home out, for good.
+    Revoked,
 }
 
 impl Reject {
     /// Every refusal, in wire order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownType,
         Self::TooLarge,
         Self::BadSignature,
@@ -59,14 +64,16 @@ impl Reject {
         Self::TooMany,
         Self::KeyRetired,
         Self::KeyTaken,
+        Self::NotApproved,
+        Self::Revoked,
     ];
 
     /// Whether sending the same bytes again can never help; an agent then deletes them and counts.
     #[must_use]
     pub const fn is_final(self) -> bool {
         match self {
-            // A registry can be mended, and a home can enrol again with the same key.
-            Self::TooEarly | Self::TooMany | Self::UnknownKey => false,
+            // A registry can be mended, an operator make up their mind, and time passes.
+            Self::TooEarly | Self::TooMany | Self::UnknownKey | Self::NotApproved => false,
             Self::UnknownType
             | Self::TooLarge
             | Self::BadSignature
@@ -79,7 +86,8 @@ impl Reject {
             | Self::UnknownList
             | Self::InvalidInvite
             | Self::KeyRetired
-            | Self::KeyTaken => true,
+            | Self::KeyTaken
+            | Self::Revoked => true,
         }
     }
 
@@ -103,6 +111,8 @@ impl Reject {
             Self::TooMany => "too_many",
             Self::KeyRetired => "key_retired",
             Self::KeyTaken => "key_taken",
+            Self::NotApproved => "not_approved",
+            Self::Revoked => "revoked",
         }
     }
 
@@ -123,9 +133,13 @@ impl Reject {
             Self::Conflict => "the batch id was used before, with other bytes",
             Self::UnknownList => "the collector does not count this endpoint list",
             Self::InvalidInvite => "the invite is wrong, spent or expired",
-            Self::TooMany => "that is more than the collector takes of one home for now",
+            Self::TooMany => {
+                "that is more than the collector takes of one home, or from one place, for now"
+            }
             Self::KeyRetired => "the home has replaced the key that signed it",
             Self::KeyTaken => "the new key speaks, or spoke, for a home already",
+            Self::NotApproved => "the collector's operator has not approved this home yet",
+            Self::Revoked => "the collector's operator has taken this home out for good",
         }
     }
 }

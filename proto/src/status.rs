@@ -97,6 +97,8 @@ pub const fn reject_to_wire(reject: Reject) -> v1::Reject {
         Reject::TooMany => v1::Reject::TooMany,
         Reject::KeyRetired => v1::Reject::KeyRetired,
         Reject::KeyTaken => v1::Reject::KeyTaken,
+        Reject::NotApproved => v1::Reject::NotApproved,
+        Reject::Revoked => v1::Reject::Revoked,
     }
 }
 
@@ -121,6 +123,8 @@ pub const fn reject_from_wire(code: v1::Reject) -> Option<Reject> {
         v1::Reject::TooMany => Reject::TooMany,
         v1::Reject::KeyRetired => Reject::KeyRetired,
         v1::Reject::KeyTaken => Reject::KeyTaken,
+        v1::Reject::NotApproved => Reject::NotApproved,
+        v1::Reject::Revoked => Reject::Revoked,
     })
 }
 

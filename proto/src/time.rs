@@ -140,6 +140,18 @@ impl Day {
         Self(self.0.saturating_add(days))
     }
 
+    /// The first day of its month.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a day of a month is 1 to 31"
+    )]
+    pub const fn month_start(self) -> Self {
+        let (_, _, day) = civil_from_days(self.0 as i64);
+        Self(self.0 - (day as u32 - 1))
+    }
+
     /// The week it belongs to.
     #[must_use]
     pub const fn week(self) -> Week {
