@@ -49,6 +49,9 @@ const ROUTES: &[(&str, Handler)] = &[
     ("/v1/endpoints", v1::endpoints),
     ("/v1/endpoints.json", v1::endpoints),
     ("/v1/endpoints.csv", v1::endpoints),
+    ("/v1/operators", v1::operators),
+    ("/v1/operators.json", v1::operators),
+    ("/v1/operators.csv", v1::operators),
     ("/v1/countries/{code}", v1::country),
     ("/v1/vendors/{id}", v1::vendor),
 ];

@@ -20,6 +20,7 @@ pub use tally::Tally;
 use crate::enrich::{Located, Places};
 use crate::fold::{HomeWeek, Whereabouts};
 use crate::geo::network::Asn;
+use crate::geo::network::operator::Operator;
 use crate::geo::{Column, Place, PlaceStatus};
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::net::Country;
@@ -46,6 +47,8 @@ pub enum Question {
     Here(Column),
     /// ... in a network whose operator is registered there?
     Network(Column),
+    /// ... in a network that certainly is this company's?
+    Operator(Operator),
     /// ... whose owner has its seat there?
     Owner(Column),
     /// Did they contact this endpoint?
@@ -207,6 +210,9 @@ fn note(did: &mut BTreeMap<(Vendor, Question), Did>, located: &Located) {
     table(Question::Here, &located.here);
     table(Question::Network, &located.network);
     table(Question::Owner, &located.owner);
+    if let Some(operator) = located.operator {
+        note(Question::Operator(operator), PlaceStatus::Confident);
+    }
 }
 
 // === impl Voter ===

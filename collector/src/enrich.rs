@@ -11,6 +11,7 @@
 use crate::fold::{Contact, ContactKey, HomeWeek, Whereabouts};
 use crate::geo::atlas::Atlas;
 use crate::geo::light::{Hearsay, Quorum, Reach, Testimony};
+use crate::geo::network::operator::Operator;
 use crate::geo::{Place, PlaceStatus};
 use phonehome_proto::net::{Country, Prefix};
 use phonehome_proto::observation::Destination;
@@ -51,6 +52,8 @@ pub struct Located {
     pub here: Place,
     /// Under which country the operator of its network is registered.
     pub network: Place,
+    /// Which operator that is, where it can be only one.
+    pub operator: Option<Operator>,
     /// Where the owner of the name has its seat.
     pub owner: Place,
 }
@@ -75,6 +78,7 @@ pub struct LightReport {
 struct Site {
     server: Place,
     network: Place,
+    operator: Option<Operator>,
 }
 
 // === impl Survey ===
@@ -156,6 +160,7 @@ impl Places<'_> {
                 let site = Site {
                     server: Place::anycast(),
                     network: Place::of_opinions([]),
+                    operator: None,
                 };
                 (site, Place::anycast())
             }
@@ -166,6 +171,7 @@ impl Places<'_> {
             server: site.server,
             here,
             network: site.network,
+            operator: site.operator,
             owner: self.atlas.owners().place(key.endpoint),
         }
     }
@@ -213,6 +219,7 @@ impl Places<'_> {
                 Place::of_opinions(&self.opinions(prefix, region, None))
             },
             network: self.atlas.networks().operators(prefix),
+            operator: self.atlas.networks().operator(prefix),
         };
         if self.sites.len() < REMEMBERED_MAX {
             self.sites.insert((prefix, region), site.clone());

@@ -2,22 +2,25 @@
 //!
 //! Both sources give the same [`Table`], so the output does not tell them apart. `json` and `csv`
 //! print what the API prints; `table` is for people: a matrix as vendors down and countries across,
-//! anything else as aligned columns. An exercise says so on top. Nothing can be asked here that the
-//! API does not answer.
+//! anything else as aligned columns. An exercise says so on top; beneath stands in which countries the
+//! homes are, and who runs the networks, as far as either is told (module `beneath`). Nothing can be
+//! asked here that the API does not answer.
 
+mod beneath;
 mod client;
 mod grid;
 
 pub use client::ClientError;
+pub(crate) use client::Reply;
 #[cfg(test)]
-pub(crate) use client::{Reply, exchange};
+pub(crate) use client::exchange;
 pub use grid::{aligned, matrix};
 
 use crate::api::Problem;
 use crate::format::table::{Field, Table, TableName};
 use crate::format::{csv, json};
 use crate::map::words;
-use crate::release::{Column, Release};
+use crate::release::{Column, Release, ReleaseId};
 use phonehome_proto::net::Country;
 use phonehome_proto::time::Week;
 use phonehome_proto::vendor::Vendor;
@@ -113,8 +116,8 @@ pub async fn run(
     out: &mut (impl Write + ?Sized),
 ) -> Result<(), QueryError> {
     let answer = match source {
-        Source::Url(url) => ask(question, url).await?,
-        Source::Releases(releases) => look_up(question, releases)?,
+        Source::Url(url) => ask(question, url, format).await?,
+        Source::Releases(releases) => look_up(question, releases, format)?,
     };
     match format {
         Format::Json => write!(out, "{}", json::of_table(&answer.table))?,
@@ -130,6 +133,12 @@ pub async fn run(
                 aligned(&answer.table)
             };
             write!(out, "{text}")?;
+            if let Some(by_home) = &answer.by_home {
+                writeln!(out, "{}", beneath::homes(&answer.table, by_home))?;
+            }
+            if let Some(operators) = &answer.operators {
+                writeln!(out, "{}", beneath::operators(operators))?;
+            }
         }
     }
     out.flush()?;
@@ -139,9 +148,34 @@ pub async fn run(
 struct Answer {
     table: Table,
     exercise: Option<&'static str>,
+    /// The table by home country, beneath world figures for people.
+    by_home: Option<Table>,
+    /// The operators that are named, beneath networks for people.
+    operators: Option<Table>,
 }
 
-fn look_up(question: &Question, releases: &[Release]) -> Result<Answer, Problem> {
+impl Question {
+    /// Whether its answer has world figures.
+    fn is_world(&self) -> bool {
+        self.subject == Subject::Endpoints || self.by != TableName::Home
+    }
+
+    /// Whether its answer is about networks.
+    fn is_network(&self) -> bool {
+        self.subject != Subject::Endpoints && self.by == TableName::Network
+    }
+
+    /// The rows it asks for of a table with more.
+    fn rows_of(&self, table: Table) -> Table {
+        match self.subject {
+            Subject::Country(column) => table.of_country(column.code()),
+            Subject::Vendor(vendor) => table.of_vendor(vendor),
+            Subject::Matrix | Subject::Endpoints => table,
+        }
+    }
+}
+
+fn look_up(question: &Question, releases: &[Release], format: Format) -> Result<Answer, Problem> {
     let asked = |release: &&Release| question.week.is_none_or(|week| release.id.week == week);
     let release = releases
         .iter()
@@ -152,20 +186,51 @@ fn look_up(question: &Question, releases: &[Release]) -> Result<Answer, Problem>
             Problem::NoSuchRelease(week.to_string())
         })
     })?;
-    let table = match question.subject {
-        Subject::Matrix => Table::of(release, question.by),
-        Subject::Country(column) => Table::of(release, question.by).of_country(column.code()),
-        Subject::Vendor(vendor) => Table::of(release, question.by).of_vendor(vendor),
-        Subject::Endpoints => Table::of(release, TableName::Endpoints),
+    let name = match question.subject {
+        Subject::Endpoints => TableName::Endpoints,
+        Subject::Matrix | Subject::Country(_) | Subject::Vendor(_) => question.by,
     };
+    let is_table = format == Format::Table;
+    let by_home = is_table && question.is_world();
+    let operators = is_table && question.is_network();
     Ok(Answer {
-        table,
+        table: question.rows_of(Table::of(release, name)),
         exercise: words::of_exercise(release),
+        by_home: by_home.then(|| Table::of(release, TableName::Home)),
+        operators: operators.then(|| question.rows_of(Table::of_operators(release))),
     })
 }
 
-async fn ask(question: &Question, url: &str) -> Result<Answer, QueryError> {
-    let reply = client::get(url, &path_of(question)).await?;
+async fn ask(question: &Question, url: &str, format: Format) -> Result<Answer, QueryError> {
+    let not_a_table = || QueryError::NotATable(url.to_owned());
+    let (table, reply) = table_at(url, &path_of(question)).await?;
+    let exercise = reply.header("phonehome-purpose") == Some("exercise");
+    let mut answer = Answer {
+        table,
+        exercise: exercise.then_some(words::EXERCISE),
+        by_home: None,
+        operators: None,
+    };
+    if format == Format::Table {
+        // Of the same week, whatever is released meanwhile.
+        let release = reply.header("phonehome-release");
+        let release = release.and_then(|id| id.parse::<ReleaseId>().ok());
+        let week = release.ok_or_else(not_a_table)?.week;
+        if question.is_world() {
+            let path = format!("/v1/matrix.csv?by=home&week={week}");
+            answer.by_home = Some(table_at(url, &path).await?.0);
+        }
+        if question.is_network() {
+            let path = format!("/v1/operators.csv?week={week}");
+            answer.operators = Some(question.rows_of(table_at(url, &path).await?.0));
+        }
+    }
+    Ok(answer)
+}
+
+/// The table a path answers with.
+async fn table_at(url: &str, path: &str) -> Result<(Table, Reply), QueryError> {
+    let mut reply = client::get(url, path).await?;
     if reply.status != 200 {
         let detail = serde_json::from_slice::<serde_json::Value>(&reply.body)
             .ok()
@@ -173,13 +238,11 @@ async fn ask(question: &Question, url: &str) -> Result<Answer, QueryError> {
             .unwrap_or_else(|| format!("'{url}' answers with status {}", reply.status));
         return Err(QueryError::Refused(detail));
     }
-    let exercise = reply.header("phonehome-purpose") == Some("exercise");
-    let text = String::from_utf8(reply.body).map_err(|_| QueryError::NotATable(url.to_owned()))?;
-    let table = csv::read(&text).ok_or_else(|| QueryError::NotATable(url.to_owned()))?;
-    Ok(Answer {
-        table,
-        exercise: exercise.then_some(words::EXERCISE),
-    })
+    let table = String::from_utf8(std::mem::take(&mut reply.body))
+        .ok()
+        .and_then(|text| csv::read(&text));
+    let table = table.ok_or_else(|| QueryError::NotATable(url.to_owned()))?;
+    Ok((table, reply))
 }
 
 /// The path and parameters of the API that answer a question, in CSV.

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod revision;
 pub mod weighted;
 
+pub use crate::geo::network::operator::OPERATORS_MAX;
 pub use crate::geo::owner::registry::RegistryAnswers;
 pub use crate::geo::{AtlasSource, Column, PlaceStatus};
 pub use crate::stats::share::BasisPoints;
@@ -21,7 +22,7 @@ use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::Country;
 use phonehome_proto::time::{Timestamp, Week};
 use phonehome_proto::vendor::Vendor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The name of a release: `2026-W46.0`, a week and its revision.
@@ -63,6 +64,8 @@ pub struct Release {
     pub server: Matrix,
     /// Vendor by country of the network operator's registration.
     pub network: Matrix,
+    /// Companies in whose networks homes enough met a vendor's own endpoints; names, and no numbers.
+    pub operators: BTreeSet<(Vendor, NetworkOperator)>,
     /// Vendor by country of the domain owner.
     pub owner: Matrix,
     /// Vendor by server country by the home's country, or "other" (`None`).
@@ -74,6 +77,15 @@ pub struct Release {
     pub registrants: RegistryAnswers,
     /// What changed since the first release, and why; `None` for a first release.
     pub revision: Option<revision::Revision>,
+}
+
+/// A company that runs networks, told apart by name and country.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkOperator {
+    /// What it is called, `Alibaba Cloud`.
+    pub name: String,
+    /// Under which country its networks are registered.
+    pub country: Country,
 }
 
 /// Vendor by country. Every vendor of the list and every column that any vendor has stands in it.

@@ -12,6 +12,7 @@ mod homes;
 mod layout;
 mod listing;
 mod numbers;
+mod operators;
 mod release;
 mod revision;
 mod text;

@@ -100,6 +100,20 @@ async fn answers_are_the_published_bytes() {
         text(&served.get("/v1/endpoints?week=2026-W46").await),
         file("endpoints.json")
     );
+    // Names without cells: no file, but a key of the release and a table of the API.
+    let release: Value = serde_json::from_str(file("release.json")).expect("JSON");
+    for path in [
+        "/v1/operators?week=2026-W46",
+        "/v1/operators?vendor=xiaomi&week=2026-W46",
+    ] {
+        let told: Value = serde_json::from_str(text(&served.get(path).await)).expect("JSON");
+        assert_eq!(told, release["operators"], "{path}");
+        assert_eq!(told[0]["operator"], "Alibaba Cloud");
+    }
+    assert_eq!(
+        text(&served.get("/v1/operators.csv?vendor=vivo").await),
+        "week,vendor,operator,country\n"
+    );
     // Without a week, the newest.
     assert!(text(&served.get("/v1/matrix.csv").await).contains("2026-W47,"));
     assert_eq!(
@@ -274,6 +288,7 @@ async fn every_refusal_is_a_problem_of_the_list() {
         ("GET", "/v1/countries/sg", 404, "no-such-country"),
         ("GET", "/v1/matrix?home=DE", 400, "unknown-parameter"),
         ("GET", "/v1/endpoints?by=server", 400, "unknown-parameter"),
+        ("GET", "/v1/operators?vendor=nokia", 404, "no-such-vendor"),
         ("GET", "/healthz?week=2026-W46", 400, "unknown-parameter"),
         ("GET", "/v1/matrix?by=endpoints", 400, "bad-parameter"),
         ("GET", "/v1/matrix?week=2026-46", 400, "bad-parameter"),
@@ -418,6 +433,7 @@ fn rows_are_as_described() {
     for (row, schema) in [
         (&whole["composition"][0], "CompositionRow"),
         (&whole["belonging"]["tested"][0], "BelongingRow"),
+        (&whole["operators"][0], "OperatorRow"),
         (singapore.expect("a row"), "WeightedRow"),
     ] {
         assert_eq!(properties(&document, schema), keys(row), "{schema}");

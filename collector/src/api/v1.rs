@@ -6,6 +6,7 @@ use super::shelf::Shelved;
 use super::{Asked, Problem, Shelf};
 use crate::format::table::{Table, TableName};
 use crate::format::{csv, json};
+use crate::release::Release;
 use phonehome_proto::time::Week;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,28 +43,48 @@ pub(super) fn release(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
 /// A whole matrix.
 pub(super) fn matrix(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
     let request = TableRequest::of(asked, asked.path, &["by", "week", "format"])?;
-    request.answer(shelf, |table| table)
+    request.answer(shelf, |release| Table::of(release, request.name))
 }
 
 /// The table of endpoints.
 pub(super) fn endpoints(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
     let mut request = TableRequest::of(asked, asked.path, &["week", "format"])?;
-    request.name = TableName::Endpoints;
-    request.answer(shelf, |table| table)
+    request.file_stem = TableName::Endpoints.file_stem();
+    request.answer(shelf, |release| Table::of(release, TableName::Endpoints))
+}
+
+/// The operators of networks that are named, of every vendor or of one.
+pub(super) fn operators(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
+    let known = ["vendor", "week", "format"];
+    let mut request = TableRequest::of(asked, asked.path, &known)?;
+    request.file_stem = "operators";
+    let vendor = asked.parameters(&known)?.get("vendor").copied();
+    let vendor = vendor.map(vendor_of).transpose()?;
+    request.answer(shelf, |release| {
+        let table = Table::of_operators(release);
+        match vendor {
+            Some(vendor) => table.of_vendor(vendor),
+            None => table,
+        }
+    })
 }
 
 /// The rows of one country in a matrix.
 pub(super) fn country(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
     let request = TableRequest::of(asked, asked.part(0), &["by", "week", "format"])?;
     let column = column_of(request.stem)?;
-    request.answer(shelf, |table| table.of_country(column.code()))
+    request.answer(shelf, |release| {
+        Table::of(release, request.name).of_country(column.code())
+    })
 }
 
 /// The rows of one vendor in a matrix.
 pub(super) fn vendor(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
     let request = TableRequest::of(asked, asked.part(0), &["by", "week", "format"])?;
     let vendor = vendor_of(request.stem)?;
-    request.answer(shelf, |table| table.of_vendor(vendor))
+    request.answer(shelf, |release| {
+        Table::of(release, request.name).of_vendor(vendor)
+    })
 }
 
 /// The release a path names.
@@ -76,7 +97,10 @@ pub(super) fn named(shelf: &Shelf, id: &str) -> Result<Arc<Shelved>, Problem> {
 struct TableRequest<'a> {
     /// The last part of the path without its ending.
     stem: &'a str,
+    /// The matrix that `by` names.
     name: TableName,
+    /// What a file of the answer is called.
+    file_stem: &'static str,
     week: Option<Week>,
     kind: Kind,
 }
@@ -132,14 +156,19 @@ impl<'a> TableRequest<'a> {
         Ok(Self {
             stem,
             name,
+            file_stem: name.file_stem(),
             week,
             kind,
         })
     }
 
-    /// The rows that `choose` leaves of the table. Always a list, never a count of homes: weeks do
+    /// The rows that `choose` takes from the release. Always a list, never a count of homes: weeks do
     /// not add up to longer periods.
-    fn answer(&self, shelf: &Shelf, choose: impl FnOnce(Table) -> Table) -> Result<Reply, Problem> {
+    fn answer(
+        &self,
+        shelf: &Shelf,
+        choose: impl FnOnce(&Release) -> Table,
+    ) -> Result<Reply, Problem> {
         let shelved = match self.week {
             Some(week) => shelf
                 .of_week(week)
@@ -147,16 +176,12 @@ impl<'a> TableRequest<'a> {
             None => shelf.latest().ok_or(Problem::NothingReleased)?,
         };
         let release = shelved.release();
-        let table = choose(Table::of(release, self.name));
+        let table = choose(release);
         let (body, ending) = match self.kind {
             Kind::Csv => (csv::write(&table), "csv"),
             _ => (json::of_table(&table), "json"),
         };
-        let name = format!(
-            "phonehome-{}-{}.{ending}",
-            release.id,
-            self.name.file_stem()
-        );
+        let name = format!("phonehome-{}-{}.{ending}", release.id, self.file_stem);
         // A week may be revised once, so only a release's own name is for ever.
         Ok(Reply::new(self.kind, Keep::AWhile, body)
             .from(release)

@@ -111,6 +111,20 @@ fn a_home_votes_once() {
         did(&counters, Question::Endpoint(own_endpoint("xiaomi"))),
         Some([1, 1])
     );
+    let alibaba = Operator::of(Asn(45_102)).expect("the table lists it");
+    assert_eq!(did(&counters, Question::Operator(alibaba)), Some([1, 1]));
+}
+
+#[test]
+fn networks_without_one_listed_operator_are_nobodys() {
+    let unlisted = said([203, 0, 113]);
+    let counters = count(&atlas(), &[&[home(3_320, "DE", &[unlisted])]]);
+    let is_operator = |(_, question): &(_, Question)| matches!(question, Question::Operator(_));
+    assert_eq!(counters.questions().filter(is_operator).count(), 0);
+    assert_eq!(
+        did(&counters, Question::Network(Column::Unknown)),
+        Some([1, 1])
+    );
 }
 
 #[test]

@@ -46,7 +46,14 @@ pub fn read(text: &str) -> Option<Table> {
 
 /// The columns of the contract, and nothing else.
 fn known_column(name: &str) -> Option<&'static str> {
-    let between = ["week", "vendor", "endpoint", "country", "home_country"];
+    let between = [
+        "week",
+        "vendor",
+        "endpoint",
+        "operator",
+        "country",
+        "home_country",
+    ];
     between
         .into_iter()
         .chain(CELL_COLUMNS)
@@ -171,6 +178,9 @@ mod tests {
             let table = Table::of(&release, name);
             assert_eq!(read(&write(&table)), Some(table));
         }
+        let operators = Table::of_operators(&release);
+        assert!(!operators.rows.is_empty());
+        assert_eq!(read(&write(&operators)), Some(operators));
         let quoted = Field::Text("a,\"b\",".to_owned());
         let table = Table {
             columns: vec!["vendor", "n"],

@@ -2,8 +2,8 @@
 
 use crate::release::revision::{Before, Reason, Revision};
 use crate::release::{
-    AtlasSource, BasisPoints, Cell, Column, Matrix, Numbers, PlaceStatus, RegistryAnswers, Release,
-    ReleaseId,
+    AtlasSource, BasisPoints, Cell, Column, Matrix, NetworkOperator, Numbers, PlaceStatus,
+    RegistryAnswers, Release, ReleaseId,
 };
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::manifest::Purpose;
@@ -201,6 +201,13 @@ pub(crate) fn release() -> Release {
         networks: Some(20),
         server,
         network,
+        operators: [("Alibaba Cloud", "CN"), ("Kingsoft Cloud", "CN")]
+            .map(|(name, code)| {
+                let name = name.to_owned();
+                let country = country(code);
+                (vendor("xiaomi"), NetworkOperator { name, country })
+            })
+            .into(),
         owner,
         home,
         endpoints,
@@ -224,6 +231,7 @@ pub(crate) fn revised() -> Release {
             from: Some(first.atlas[0].build.clone()),
             to: Some("2026-12-01".to_owned()),
         }],
+        is_after_revocation: true,
         before: Before {
             server: Matrix::from([(key, before)]),
             ..Before::default()

@@ -56,6 +56,8 @@ pub fn to_json(release: &Release) -> String {
     let mut out = String::from("{\n");
     push_meta(&mut out, release);
     derived::push(&mut out, release);
+    let operators = of_table(&Table::of_operators(release));
+    out.push_str(&format!(",\n\"operators\": {}", operators.trim_end()));
     out.push_str(",\n\"tables\": {");
     for (index, name) in TableName::ALL.into_iter().enumerate() {
         out.push_str(if index == 0 { "\n" } else { ",\n" });

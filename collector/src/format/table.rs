@@ -58,6 +58,9 @@ pub(super) const CELL_COLUMNS: [&str; 10] = [
     "place_status",
 ];
 
+/// The columns of [`Table::of_operators`].
+pub const OPERATOR_COLUMNS: [&str; 4] = ["week", "vendor", "operator", "country"];
+
 // === impl TableName ===
 
 impl TableName {
@@ -105,6 +108,26 @@ impl Table {
             TableName::Owner => Self::of_pairs(release, &release.owner),
             TableName::Home => Self::of_homes(release),
             TableName::Endpoints => Self::of_endpoints(release),
+        }
+    }
+
+    /// The operators of networks that a release names. Vendors have names here and no cells, so it is none
+    /// of the tables of [`TableName`].
+    #[must_use]
+    pub fn of_operators(release: &Release) -> Self {
+        let week = release.id.week.to_string();
+        let rows = release.operators.iter().map(|(vendor, operator)| {
+            let country = operator.country.as_str();
+            vec![
+                text(&week),
+                text(vendor.id()),
+                text(&operator.name),
+                text(country),
+            ]
+        });
+        Self {
+            columns: OPERATOR_COLUMNS.to_vec(),
+            rows: rows.collect(),
         }
     }
 

@@ -1,18 +1,20 @@
 //! Networks of addresses, and who operates them.
 //!
 //! Three tables: which network (AS number) announces an address, from the committed copy of the
-//! ip-location-db ASN table; under which country the operator is registered, from
-//! `operators.toml`; which networks no household lives in, from `networks.toml`. A network is not a
-//! place: an operator registered in one country runs servers in many.
+//! ip-location-db ASN table; who operates it and under which country that company is registered
+//! (module [`operator`]); which networks no household lives in, from `networks.toml`. A network is not
+//! a place: an operator registered in one country runs servers in many.
+
+pub mod operator;
 
 use super::packed::{self, Cursor, Damaged};
 use super::{AtlasSource, Place, range};
+use operator::Operator;
 use phonehome_proto::net::{Country, Prefix};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
 const NETWORKS: &[u8] = include_bytes!("../../data/networks.bin.zst");
 const MAGIC: &[u8] = b"PHNETS01";
@@ -21,7 +23,6 @@ pub const SOURCE_NAME: &str = "ip-location-db networks";
 /// What the second is called there.
 pub const OPERATORS_SOURCE_NAME: &str = "network operators' registration";
 const NETWORKS_LICENCE: &str = "CC BY 4.0, RouteViews (https://www.routeviews.org), DB-IP (https://db-ip.com), NRO (https://www.nro.net)";
-const OPERATORS: &str = include_str!("../../data/operators.toml");
 const UNINHABITED: &str = include_str!("../../data/networks.toml");
 
 /// The number of an autonomous system (RFC 1930), the unit in which networks are counted.
@@ -46,8 +47,6 @@ pub struct NetworkTable {
     asns: Vec<Asn>,
     /// Beside `asns`.
     names: Vec<Box<str>>,
-    operators: BTreeMap<Asn, Country>,
-    operators_date: String,
     uninhabited: BTreeSet<Asn>,
     uninhabited_date: String,
 }
@@ -58,23 +57,6 @@ struct Holders {
     starts: Vec<u64>,
     /// Place in the list of operators, from 1; 0 is nobody.
     places: Vec<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OperatorsFile {
-    date: String,
-    operator: Vec<OperatorRow>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "source is for whoever checks the file")]
-struct OperatorRow {
-    asn: u32,
-    name: String,
-    country: String,
-    source: String,
 }
 
 #[derive(Deserialize)]
@@ -125,19 +107,6 @@ impl fmt::Debug for Asn {
     }
 }
 
-/// The operators that the committed table registers in a country, `Alibaba Cloud`, by name and without
-/// what tells one network of theirs from another: who may be meant where a release says no more than
-/// the country.
-#[must_use]
-pub fn operators_registered_in(country: Country) -> BTreeSet<&'static str> {
-    static OPERATORS_READ: LazyLock<OperatorsFile> =
-        LazyLock::new(|| toml::from_str(OPERATORS).expect("the committed table is well formed"));
-    let rows = OPERATORS_READ.operator.iter();
-    rows.filter(|row| row.country == country.as_str())
-        .filter_map(|row| row.name.split(',').next())
-        .collect()
-}
-
 // === impl NetworkTable ===
 
 impl NetworkTable {
@@ -148,10 +117,10 @@ impl NetworkTable {
     #[must_use]
     pub fn embedded() -> Self {
         let table = packed::unpack(NETWORKS).expect("the committed table unpacks");
-        Self::read(&table, OPERATORS, UNINHABITED).expect("the committed tables are well formed")
+        Self::read(&table, UNINHABITED).expect("the committed tables are well formed")
     }
 
-    fn read(table: &[u8], operators: &str, uninhabited: &str) -> Result<Self, Damaged> {
+    fn read(table: &[u8], uninhabited: &str) -> Result<Self, Damaged> {
         let text = |bytes: &[u8]| {
             String::from_utf8(bytes.to_vec()).map_err(|_| Damaged::Format("not UTF-8"))
         };
@@ -171,28 +140,14 @@ impl NetworkTable {
         let v6 = Holders::read(&mut cursor, count)?;
         cursor.end()?;
 
-        let toml = |_| Damaged::Format("a row of a .toml table");
-        let operators: OperatorsFile = toml::from_str(operators).map_err(toml)?;
-        let uninhabited: UninhabitedFile = toml::from_str(uninhabited).map_err(toml)?;
+        let uninhabited: UninhabitedFile =
+            toml::from_str(uninhabited).map_err(|_| Damaged::Format("a row of networks.toml"))?;
         Ok(Self {
             built,
             v4,
             v6,
             asns,
             names,
-            operators: operators
-                .operator
-                .iter()
-                .map(|row| {
-                    let code = row.country.as_bytes().try_into().ok();
-                    let country = code.and_then(Country::new);
-                    Ok((
-                        Asn(row.asn),
-                        country.ok_or(Damaged::Format("no country code"))?,
-                    ))
-                })
-                .collect::<Result<_, Damaged>>()?,
-            operators_date: operators.date,
             uninhabited: uninhabited
                 .network
                 .iter()
@@ -214,7 +169,7 @@ impl NetworkTable {
         let own = "Phonehome's own list of facts, a source per row";
         [
             source(SOURCE_NAME, &self.built, NETWORKS_LICENCE),
-            source(OPERATORS_SOURCE_NAME, &self.operators_date, own),
+            source(OPERATORS_SOURCE_NAME, operator::date(), own),
             source("hosting and VPN networks", &self.uninhabited_date, own),
         ]
     }
@@ -256,13 +211,24 @@ impl NetworkTable {
         let networks = self.networks(prefix);
         let countries: Option<BTreeSet<Country>> = networks
             .iter()
-            .map(|network| self.operators.get(network).copied())
+            .map(|&network| Some(Operator::of(network)?.country()))
             .collect();
         let countries = countries.unwrap_or_default();
         match countries.first() {
             Some(&country) if countries.len() == 1 => Place::known(country),
             _ => Place::of_opinions([&countries]),
         }
+    }
+
+    /// The one operator of all networks in the prefix; `None` if there are several, or if the table does
+    /// not list them all.
+    #[must_use]
+    pub fn operator(&self, prefix: Prefix) -> Option<Operator> {
+        let networks = self.networks(prefix);
+        let operators: Option<BTreeSet<Operator>> =
+            networks.into_iter().map(Operator::of).collect();
+        let operators = operators?;
+        operators.first().copied().filter(|_| operators.len() == 1)
     }
 
     /// Whether a home in this network weighs in the gate: not from hosting, VPN or unknown networks.

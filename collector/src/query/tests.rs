@@ -109,6 +109,53 @@ async fn people_get_a_grid() {
         "Xiaomi 13% 88% sup 0 n/a - 0 0 ~38% ~63% 0 0 sup"
     );
     assert!(text.contains("no data: Honor"));
+    let homes = text.lines().last().expect("a last line");
+    assert!(
+        homes.starts_with(
+            "homes by country: Samsung about 120 (not told); Huawei about 60 (not told)"
+        ),
+        "{homes}"
+    );
+    assert!(
+        homes.contains("; Xiaomi about 40 (30 DE, rest not told); "),
+        "{homes}"
+    );
+}
+
+#[tokio::test]
+async fn homes_stand_beneath_world_figures_and_names_beneath_networks() {
+    let mut releases = [fixture::release()];
+    let xiaomi = Vendor::from_id("xiaomi").expect("a listed vendor");
+    let singapore = parse_column("sg").expect("a country");
+    let key = (xiaomi, singapore, None);
+    releases[0].home.insert(key, fixture::value(5, 10));
+    for question in questions() {
+        let text = printed(&question, Source::Releases(&releases), Format::Table).await;
+        let is_world = question.by != TableName::Home;
+        assert_eq!(
+            text.contains("homes by country: "),
+            is_world,
+            "{question:?}"
+        );
+        let is_xiaomi = question.subject == Subject::Vendor(xiaomi);
+        if is_xiaomi && is_world {
+            assert!(
+                text.contains(
+                    "\nhomes by country: Xiaomi about 40 (30 DE, 10 in other countries)\n"
+                )
+            );
+        }
+        let named = match question.subject {
+            Subject::Endpoints => continue,
+            Subject::Country(_) => "operators named: none\n",
+            _ => "operators named: Xiaomi: Alibaba Cloud (CN), Kingsoft Cloud (CN)\n",
+        };
+        assert_eq!(
+            text.ends_with(named),
+            question.by == TableName::Network,
+            "{text}"
+        );
+    }
 }
 
 #[tokio::test]

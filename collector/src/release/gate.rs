@@ -13,6 +13,7 @@
 mod cell;
 mod complement;
 mod home;
+mod operators;
 
 use super::{AtlasSource, Cell, Column, Matrix, PlaceStatus, Release, ReleaseId};
 use crate::count::{Counters, Question, Tally};
@@ -77,6 +78,7 @@ pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release 
     );
     let week = about.id.week;
     let homes = rules.passes(counters.homes()).then(|| counters.homes());
+    let network = matrix(counters, rules, Question::Network);
     Release {
         id: about.id,
         closed_at: week.end().plus_seconds(limits::WEEK_ACCEPT_SECONDS),
@@ -90,7 +92,8 @@ pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release 
         homes: homes.map(|tally| rules.rounding().round(tally.homes())),
         networks: homes.map(|tally| bounds::at_least(tally.networks())),
         server: matrix(counters, rules, Question::Server),
-        network: matrix(counters, rules, Question::Network),
+        operators: operators::named(counters, rules, &network),
+        network,
         owner: matrix(counters, rules, Question::Owner),
         home: home::table(counters, rules),
         endpoints: endpoint_table(counters, rules),
@@ -203,7 +206,7 @@ fn columns(counters: &Counters, table: fn(Column) -> Question) -> BTreeSet<Colum
             | Question::Here(column)
             | Question::Network(column)
             | Question::Owner(column) => (table(column) == question).then_some(column),
-            Question::Endpoint(_) => None,
+            Question::Operator(_) | Question::Endpoint(_) => None,
         })
         .collect()
 }

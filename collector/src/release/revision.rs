@@ -1,4 +1,5 @@
-//! A revision: a released week, counted again with newer tables, as far as it may be told.
+//! A revision: a released week, counted again with newer tables, or without homes that the operator took
+//! out, as far as it may be told.
 //!
 //! Takes the first release of a week and what the week's journal gives now; gives the second and
 //! last release, or nothing. Two releases of the same homes can be subtracted from one another, so a
@@ -11,13 +12,19 @@
 //!   of a cell that changed before any other, and the interval covers both. So homes that merely
 //!   moved from one country to another show the count they had, and nobody can see whether one of
 //!   them withdrew in between. `networks` and `radius` are the least that the gate guarantees.
-//! - By home country nothing is counted again: where the world's cell changed, the parts go.
+//! - By home country nothing is counted again: where the world's cell changed, the parts go. Nor does a
+//!   world's cell change where old parts of an anycast place could be subtracted from it.
+//! - Operators of networks are named by the first release or never: where the cell of their country
+//!   changed, they go.
 //! - Endpoints are names; where their servers stand changes nothing about them.
 
-use super::{AtlasSource, Cell, Column, HomeTable, Matrix, Numbers, PlaceStatus, Release};
+use super::{
+    AtlasSource, Cell, Column, HomeTable, Matrix, NetworkOperator, Numbers, PlaceStatus, Release,
+};
 use crate::map::classes;
 use crate::release::BasisPoints;
 use crate::stats::bounds::{self, CountRange, Rounding};
+use phonehome_proto::net::Country;
 use phonehome_proto::vendor::Vendor;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +37,8 @@ pub const REVISION_MAX: u8 = 1;
 pub struct Revision {
     /// Which tables are other ones now.
     pub reasons: Vec<Reason>,
+    /// Whether the operator took homes out since. How many is nobody's business.
+    pub is_after_revocation: bool,
     /// The changed cells as they were.
     pub before: Before,
 }
@@ -59,10 +68,10 @@ pub struct Before {
     pub home: HomeTable,
 }
 
-/// The revision, or `None` if there is nothing to tell: the tables are the same, or no cell changed
-/// by enough homes.
+/// The revision, or `None` if there is nothing to tell: the tables are the same and the operator took
+/// nobody out, or no cell changed by enough homes.
 #[must_use]
-pub fn revise(first: &Release, now: &Release) -> Option<Release> {
+pub fn revise(first: &Release, now: &Release, is_after_revocation: bool) -> Option<Release> {
     let reasons = reasons(&first.atlas, &now.atlas);
     let rule = Rule {
         k: first.k,
@@ -78,7 +87,7 @@ pub fn revise(first: &Release, now: &Release) -> Option<Release> {
         },
         atlas: now.atlas.clone(),
         registrants: now.registrants.clone(),
-        server: rule.matrix(&first.server, &now.server, &mut before.server),
+        server: rule.matrix(&first.server, &tellable(first, now), &mut before.server),
         network: rule.matrix(&first.network, &now.network, &mut before.network),
         owner: rule.matrix(&first.owner, &now.owner, &mut before.owner),
         ..first.clone()
@@ -92,11 +101,61 @@ pub fn revise(first: &Release, now: &Release) -> Option<Release> {
             *cell = Cell::Suppressed;
         }
     }
-    if reasons.is_empty() || before == Before::default() {
+    let operator_stays = |(vendor, operator): &(Vendor, NetworkOperator)| {
+        let key = (*vendor, Column::Country(operator.country));
+        !before.network.contains_key(&key)
+    };
+    revised.operators.retain(operator_stays);
+    let has_reason = is_after_revocation || !reasons.is_empty();
+    if !has_reason || before == Before::default() {
         return None;
     }
-    revised.revision = Some(Revision { reasons, before });
+    revised.revision = Some(Revision {
+        reasons,
+        is_after_revocation,
+        before,
+    });
     Some(revised)
+}
+
+/// The server table as it is counted now, with the old cells where a new one would be a whole to parts that
+/// were told. What was anycast to the world and stood in a country for some homes may stand there for all
+/// of them now, and then the world's table draws its lines where the parts had theirs.
+fn tellable(first: &Release, now: &Release) -> Matrix {
+    let is_anycast = |vendor| {
+        let cell = first.server.get(&(vendor, Column::Anycast));
+        let numbers = cell.and_then(Cell::numbers);
+        numbers.is_some_and(|numbers| numbers.x_high > 0)
+    };
+    // A place that an anycast server has for some homes only is never more than possible.
+    let is_possible = |cell: &Cell| {
+        let numbers = cell.numbers();
+        numbers.is_some_and(|of| of.x_high > 0 && of.place_status == PlaceStatus::Disputed)
+    };
+    let parts: BTreeSet<(Vendor, Option<Country>)> = first
+        .home
+        .iter()
+        .filter(|((_, column, _), cell)| *column != Column::Anycast && is_possible(cell))
+        .map(|((vendor, _, home), _)| (*vendor, *home))
+        .filter(|(vendor, _)| is_anycast(*vendor))
+        .collect();
+    // Parts that may be told of a cell now leave nothing small of it.
+    let is_told = |vendor, column, home| {
+        let part = now.home.get(&(vendor, column, home));
+        part.is_some_and(|cell| cell.numbers().is_some())
+    };
+    let mut server = Matrix::new();
+    for (&(vendor, column), &cell) in &now.server {
+        let of_vendor = parts.range((vendor, None)..);
+        let mut of_vendor = of_vendor.take_while(|(of, _)| *of == vendor);
+        let cell = if of_vendor.all(|&(_, home)| is_told(vendor, column, home)) {
+            Some(cell)
+        } else {
+            first.server.get(&(vendor, column)).copied()
+        };
+        server.extend(cell.map(|cell| ((vendor, column), cell)));
+    }
+    server
 }
 
 /// Which tables differ, in the order of their names.

@@ -4,8 +4,8 @@
 //! One table with a column for each. A server in one country, in the network of a company of a second,
 //! under the name of a company of a third: nothing in one column is said by another.
 
-use super::Links;
 use super::numbers::to_country;
+use super::{Links, operators};
 use crate::geo::owner::{DomainOwner, Evidence};
 use crate::geo::{AtlasSource, network, region};
 use crate::map::borders;
@@ -35,7 +35,7 @@ pub(super) fn table(release: &Release, vendor: Vendor) -> String {
         ),
         (
             "Network",
-            "the operator of the machine's network is registered in",
+            "the machine's network is run by",
             network(release, vendor),
         ),
         (
@@ -98,32 +98,16 @@ fn server(release: &Release, vendor: Vendor, own: &[EndpointId]) -> String {
     out
 }
 
-/// Under which countries the operators of those networks are registered, and who that may be.
+/// Who runs those networks, as far as it may be said, and under which countries they are registered.
 fn network(release: &Release, vendor: Vendor) -> String {
-    let mut out = countries(&release.network, vendor, "operator registered in", |_| {
-        String::new()
-    });
-    let registry = release
-        .atlas
-        .iter()
-        .find(|source| source.name == network::OPERATORS_SOURCE_NAME)
-        .map_or_else(String::new, |source| format!(" ({})", source.build));
-    for (_, column, _) in shown(&release.network, vendor) {
-        let Column::Country(country) = column else {
-            continue;
-        };
-        let operators = network::operators_registered_in(*country);
-        if !operators.is_empty() {
-            let operators: Vec<&str> = operators.into_iter().collect();
-            out.push_str(&format!(
-                "<p class=\"note\">Operators that the table{} registers in {}: {}. Which of them it was, \
-                 a release does not say.</p>\n",
-                escape(&registry),
-                escape(borders::name(country)),
-                escape(&words::list(&operators))
-            ));
-        }
-    }
+    let mut out = operators::of_vendor(release, vendor);
+    out.push_str(&countries(
+        &release.network,
+        vendor,
+        "any operator registered in",
+        |_| String::new(),
+    ));
+    out.push_str(&operators::rule(release));
     out.push_str(
         "<p class=\"note\">The country is the one in which a regional registry (AFRINIC, APNIC, ARIN, \
          LACNIC, RIPE NCC) keeps the network's number. A company registered in one country runs machines \
@@ -146,24 +130,26 @@ fn owner(release: &Release, vendor: Vendor, own: &[EndpointId]) -> String {
         let known = (&owner.owner, owner.evidence, &owner.date, &owner.note);
         alike.entry(known).or_default().push(owner);
     }
-    let mut out = countries(&release.owner, vendor, "owner in", |_| String::new());
-    out.push_str("<ul>\n");
+    let mut out = String::from("<ul>\n");
     for owned in alike.into_values() {
         let names: Vec<&str> = owned.iter().map(|owner| owner.domain.as_str()).collect();
         let known = owned[0];
         let note = known.note.as_deref().unwrap_or_default();
         let before_note = if note.is_empty() { "" } else { "; " };
         out.push_str(&format!(
-            "<li><b>{}</b>: {}, {} <span>({}; {}{before_note}{})</span></li>\n",
-            escape(&words::list(&names)),
+            "<li><b>{}</b>, {}: {} <span>({}; {}{before_note}{})</span></li>\n",
             escape(&known.owner),
             escape(&rests_on(known)),
+            escape(&words::list(&names)),
             escape(&known.date),
             escape(&known.source),
             escape(note)
         ));
     }
     out.push_str("</ul>\n");
+    out.push_str(&countries(&release.owner, vendor, "any owner in", |_| {
+        String::new()
+    }));
     out
 }
 

@@ -106,4 +106,85 @@ mod tests {
             assert_eq!(base64(text.as_bytes()), coded);
         }
     }
+
+    /// `#rgb` or `#rrggbb` to relative luminance (WCAG 2.2).
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let wide: String = match digits.len() {
+            3 => digits.chars().flat_map(|digit| [digit; 2]).collect(),
+            _ => digits.to_owned(),
+        };
+        let channel = |at: usize| {
+            let value = u8::from_str_radix(&wide[at..at + 2], 16).expect("two hex digits");
+            let value = f64::from(value) / 255.0;
+            if value <= 0.040_45 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+    }
+
+    fn contrast(one: &str, other: &str) -> f64 {
+        let (one, other) = (luminance(one), luminance(other));
+        (one.max(other) + 0.05) / (one.min(other) + 0.05)
+    }
+
+    /// What follows `name:` in a rule.
+    fn value<'a>(rule: &'a str, name: &str) -> Option<&'a str> {
+        let (_, rest) = rule.split_once(&format!("{name}:"))?;
+        rest.split([';', '}', ' ']).next()
+    }
+
+    #[test]
+    fn text_stands_out_by_day_and_by_night() {
+        let mut styles = STYLE.lines().filter(|line| line.contains(":root{"));
+        let (day, night) = (styles.next().expect("a style"), styles.next().expect("two"));
+        assert!(night.contains("prefers-color-scheme:dark"));
+        for style in [day, night] {
+            for ground in ["--page", "--head"] {
+                let ground = value(style, ground).expect("a ground");
+                for ink in ["--ink", "--soft", "--link"] {
+                    let ink = value(style, ink).expect("an ink");
+                    assert!(contrast(ink, ground) >= 7.0, "{ink} on {ground}");
+                }
+            }
+        }
+        assert!(contrast(value(day, "--alarm").expect("an alarm"), "#fff") >= 7.0);
+    }
+
+    /// Cells keep the colours of the map by night, and so their ink.
+    #[test]
+    fn every_cell_can_be_read() {
+        let rule = |class: &str, property: &str| {
+            let mut rules = STYLE.lines().flat_map(|line| line.split_inclusive('}'));
+            let names = |rule: &&str| {
+                let (selectors, _) = rule.split_once('{').unwrap_or_default();
+                selectors
+                    .split(',')
+                    .any(|name| name == format!("td.{class}"))
+            };
+            let last = rules.by_ref().filter(names).filter_map(|rule| {
+                let body = rule.split_once('{').map_or("", |(_, body)| body);
+                let mut declared = body.trim_end_matches('}').split(';');
+                declared.find_map(|one| one.strip_prefix(property)?.strip_prefix(':'))
+            });
+            last.last().map(str::to_owned)
+        };
+        for class in [
+            "k1",
+            "k2",
+            "k3",
+            "k4",
+            "k5",
+            "zero",
+            "suppressed",
+            "not_applicable",
+        ] {
+            let ground = rule(class, "background").expect("a ground");
+            let ink = rule(class, "color").expect("an ink");
+            assert!(contrast(&ink, &ground) >= 4.5, "{class}: {ink} on {ground}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The page of a release.
 
-use super::{Links, endpoints, homes, layout, numbers, revision, text, weighted};
+use super::{Links, endpoints, homes, layout, numbers, operators, revision, text, weighted};
 use crate::format::table::{Table, TableName};
 use crate::map::svg::text::escape;
 use crate::map::{self, View, words};
@@ -56,6 +56,10 @@ pub(super) fn page(release: &Release, links: Links) -> String {
         body.push_str(&format!("<h2 id=\"{id}\">{heading}</h2>\n"));
         body.push_str(&numbers::heat(matrix, links, lead));
         body.push_str(&all(release, name, lead));
+        if name == TableName::Network {
+            body.push_str("<h3 id=\"operators\">Operators by name</h3>\n");
+            body.push_str(&operators::list(release, links));
+        }
     }
     body.push_str("<h2 id=\"home\">By the home's country</h2>\n");
     body.push_str(&all(

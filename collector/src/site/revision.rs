@@ -21,6 +21,9 @@ pub(super) fn section(release: &Release) -> String {
     for reason in &revision.reasons {
         out.push_str(&format!("<li>{}</li>\n", escape(&sentence(reason))));
     }
+    if revision.is_after_revocation {
+        out.push_str("<li>The operator has taken homes out of the week.</li>\n");
+    }
     out.push_str("</ul>\n");
     out.push_str(RULE);
     out.push_str(&changes(release, revision));

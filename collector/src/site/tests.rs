@@ -67,19 +67,34 @@ fn the_vendor_page_is_golden_around_the_map() {
             network,
             "operator registered in <b><a href=\"/countries/CN\">China</a></b>: 75\u{a0}%",
         ),
-        (network, "Alibaba"),
+        (
+            network,
+            "<li><b>Alibaba Cloud</b>, registered in <a href=\"/countries/CN\">China</a></li>",
+        ),
+        (
+            network,
+            "phones of at least 10 homes (in at least 3 networks of their own)",
+        ),
         (
             owner,
             "owner in <b><a href=\"/countries/CN\">China</a></b>: 100\u{a0}%",
         ),
         (
             owner,
-            "<b>miui.com and xiaomi.com</b>: Xiaomi, seat in China",
+            "<li><b>Xiaomi</b>, seat in China, by its own documents; no registry was asked: miui.com and xiaomi.com",
         ),
     ] {
         assert!(column.contains(said), "'{said}' is not in {column}");
     }
     assert!(!page.contains("data sent to"));
+    assert!(
+        !network.contains("Tencent"),
+        "who may be meant is not who is"
+    );
+    let vivo = Vendor::from_id("vivo").expect("a listed vendor");
+    assert!(vendor(&release, vivo).contains("<p>No operator is named.</p>"));
+    let named = "<li>Xiaomi: <b>Alibaba Cloud</b>, registered in China; <b>Kingsoft Cloud</b>";
+    assert!(index(&release).contains(named));
     fixture::golden("vendor.html", &page.replace(&svg, "<!-- map.svg -->\n"));
 }
 

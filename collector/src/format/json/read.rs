@@ -3,8 +3,8 @@
 use super::revision;
 use crate::format::table::{HOME_OTHER, TableName};
 use crate::release::{
-    AtlasSource, BasisPoints, Cell, Column, HomeTable, Matrix, Numbers, PlaceStatus,
-    RegistryAnswers, Release,
+    AtlasSource, BasisPoints, Cell, Column, HomeTable, Matrix, NetworkOperator, Numbers,
+    OPERATORS_MAX, PlaceStatus, RegistryAnswers, Release,
 };
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::manifest::Purpose;
@@ -12,7 +12,7 @@ use phonehome_proto::net::Country;
 use phonehome_proto::time::Timestamp;
 use phonehome_proto::vendor::Vendor;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// A text that is no release in JSON.
@@ -47,6 +47,9 @@ struct Written {
     atlas: Vec<WrittenSource>,
     registrants: Option<serde_json::Value>,
     revised: Option<revision::Written>,
+    /// Releases that were made before operators were named have none.
+    #[serde(default)]
+    operators: Vec<WrittenOperator>,
     tables: BTreeMap<String, Vec<WrittenRow>>,
 }
 
@@ -55,6 +58,13 @@ struct WrittenSource {
     name: String,
     build: String,
     licence: String,
+}
+
+#[derive(Deserialize)]
+struct WrittenOperator {
+    vendor: String,
+    operator: String,
+    country: String,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +116,7 @@ pub fn from_json(text: &str) -> Result<Release, NotARelease> {
         method: written.method,
         server: matrix(rows(TableName::Server)?)?,
         network: matrix(rows(TableName::Network)?)?,
+        operators: operators(&written.operators)?,
         owner: matrix(rows(TableName::Owner)?)?,
         home: home_table(rows(TableName::Home)?)?,
         endpoints,
@@ -157,6 +168,26 @@ pub(super) fn home_table(rows: &[WrittenRow]) -> Result<HomeTable, NotARelease> 
         Ok((vendor(&row.vendor)?, column(&row.country)?, home))
     };
     rows.iter().map(|row| Ok((key(row)?, cell(row)?))).collect()
+}
+
+/// At most as many of each vendor as there can be.
+fn operators(rows: &[WrittenOperator]) -> Result<BTreeSet<(Vendor, NetworkOperator)>, NotARelease> {
+    let mut operators = BTreeSet::new();
+    let mut of_vendor: BTreeMap<Vendor, usize> = BTreeMap::new();
+    for row in rows {
+        let vendor = vendor(&row.vendor)?;
+        let operator = NetworkOperator {
+            name: row.operator.clone(),
+            country: country(&row.country)?,
+        };
+        let many = of_vendor.entry(vendor).or_default();
+        *many += 1;
+        if operator.name.is_empty() || *many > OPERATORS_MAX {
+            return Err(refuse("operator", &row.operator));
+        }
+        operators.insert((vendor, operator));
+    }
+    Ok(operators)
 }
 
 fn registrants(written: &serde_json::Value) -> Result<RegistryAnswers, NotARelease> {
@@ -297,6 +328,12 @@ mod tests {
                 "tables 'matrix-owner'",
             ),
             ("2026-W46.0", "2026-W60.0", "id '2026-W60.0'"),
+            ("\"Kingsoft Cloud\"", "\"\"", "operator ''"),
+            (
+                "\"operator\":\"Kingsoft Cloud\",\"country\":\"CN\"",
+                "\"operator\":\"Kingsoft Cloud\",\"country\":\"anycast\"",
+                "country 'anycast'",
+            ),
         ] {
             let bad = good.replacen(from, to, usize::MAX);
             let error = from_json(&bad).expect_err(from).to_string();

@@ -21,6 +21,9 @@ const TABLES: [TableName; 4] = [
 #[derive(Deserialize)]
 pub(super) struct Written {
     reasons: Vec<WrittenReason>,
+    /// Written only where it is so.
+    #[serde(default)]
+    after_revocation: bool,
     before: BTreeMap<String, Vec<WrittenRow>>,
 }
 
@@ -44,8 +47,13 @@ pub(super) fn of(release: &Release) -> Option<String> {
         revision: 0,
         ..release.id
     };
+    let revoked = if revision.is_after_revocation {
+        "\"after_revocation\": true,\n"
+    } else {
+        ""
+    };
     Some(format!(
-        "{{\n\"first\": {},\n\"reasons\": {},\n\"before\": {},\n\"after\": {}\n}}",
+        "{{\n\"first\": {},\n\"reasons\": {},\n{revoked}\"before\": {},\n\"after\": {}\n}}",
         text(&first.to_string()),
         text(&reasons),
         tables(&before(release, revision)),
@@ -115,6 +123,7 @@ impl Written {
         });
         Ok(Revision {
             reasons: reasons.collect(),
+            is_after_revocation: self.after_revocation,
             before,
         })
     }

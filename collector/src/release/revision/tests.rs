@@ -3,6 +3,7 @@ use super::*;
 use crate::count::{Counters, Question};
 use crate::fold::fixture::{vendor, week};
 use crate::geo::network::Asn;
+use crate::geo::network::operator::Operator;
 use crate::release::ReleaseId;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::Country;
@@ -28,6 +29,11 @@ fn home(network: u32, code: &'static str, status: PlaceStatus) -> Home {
 
 /// A release of these homes, placed by a database of this build.
 fn of(homes: &[Home], build: &str) -> Release {
+    of_networks(homes, build, &[])
+}
+
+/// The same, where all homes met servers in these networks too.
+fn of_networks(homes: &[Home], build: &str, networks: &[Operator]) -> Release {
     let mut counters = Counters::default();
     for home in homes {
         // A server is for the homes of a country what it is for the world.
@@ -35,7 +41,16 @@ fn of(homes: &[Home], build: &str) -> Release {
             [Question::Server(column(code)), Question::Here(column(code))]
                 .map(|question| (question, status))
         });
-        let did: Vec<_> = did.collect();
+        let met = networks.iter().flat_map(|&operator| {
+            let country = Column::Country(operator.country());
+            [Question::Network(country), Question::Operator(operator)]
+        });
+        // Two operators of one country are one answer about that country.
+        let met: BTreeSet<Question> = met.collect();
+        let met = met
+            .into_iter()
+            .map(|question| (question, PlaceStatus::Confident));
+        let did: Vec<_> = did.chain(met).collect();
         let settled = Some(Some(Country::parse("DE").expect("a code")));
         let network = Some(Asn(64_496 + home.network));
         counters.vote(vendor("xiaomi"), network, settled, &did);
@@ -56,7 +71,7 @@ fn of(homes: &[Home], build: &str) -> Release {
 }
 
 fn revised(before: &[Home], after: &[Home]) -> Option<Release> {
-    revise(&of(before, "2026-06-01"), &of(after, "2026-12-01"))
+    revise(&of(before, "2026-06-01"), &of(after, "2026-12-01"), false)
 }
 
 fn xiaomi(release: &Release, code: &str) -> Cell {
@@ -155,11 +170,55 @@ fn one_home_s_withdrawal_cannot_be_read_from_a_revision() {
     }
 }
 
+/// Alibaba in China and in Singapore, Kingsoft in China: whoever is met later is named by no revision, and
+/// where the cell of a country changed its names are gone.
+#[test]
+fn operators_are_named_by_the_first_release_or_never() {
+    let [china, singapore, kingsoft] =
+        [45_102, 134_963, 59_019].map(|asn| Operator::of(Asn(asn)).expect("the table lists it"));
+    let (before, after) = (
+        all_at(80, "SG", PlaceStatus::Confident),
+        all_at(80, "HK", PlaceStatus::Confident),
+    );
+    let first = of_networks(&before, "a", &[china]);
+    let named = |release: &Release| -> Vec<String> {
+        let names = release.operators.iter();
+        names
+            .map(|(_, operator)| format!("{} {}", operator.name, operator.country))
+            .collect()
+    };
+    assert_eq!(named(&first), ["Alibaba Cloud CN"]);
+    for (now, stays) in [
+        (&[china, kingsoft][..], true),
+        (&[kingsoft], true),
+        (&[china, singapore], true),
+        (&[singapore], false),
+        (&[], false),
+    ] {
+        let revised = revise(&first, &of_networks(&after, "b", now), false).expect("servers moved");
+        let expected: &[&str] = if stays { &["Alibaba Cloud CN"] } else { &[] };
+        assert_eq!(named(&revised), expected, "{now:?}");
+    }
+}
+
+#[test]
+fn homes_taken_out_are_a_reason_where_enough_of_them_changed_a_cell() {
+    let of_homes = |count| of(&all_at(count, "SG", PlaceStatus::Confident), "2026-06-01");
+    let first = of_homes(80);
+    let revised = revise(&first, &of_homes(40), true).expect("forty homes went");
+    let told = revised.revision.expect("it is one");
+    assert!(told.is_after_revocation && told.reasons.is_empty());
+    for left in [79, 75, 71] {
+        let revised = revise(&first, &of_homes(left), true);
+        assert_eq!(revised, None, "{left}: a few show nowhere");
+    }
+}
+
 #[test]
 fn without_other_tables_there_is_no_revision() {
     let before = all_at(80, "SG", PlaceStatus::Confident);
     let after = all_at(40, "SG", PlaceStatus::Confident);
-    let same = revise(&of(&before, "2026-06-01"), &of(&after, "2026-06-01"));
+    let same = revise(&of(&before, "2026-06-01"), &of(&after, "2026-06-01"), false);
     assert_eq!(same, None, "forty homes withdrew, and that is no reason");
     assert_eq!(
         revised(&before, &before),
@@ -176,11 +235,14 @@ fn doubt_that_goes_or_comes_is_told_where_enough_homes_are_sure() {
     assert_eq!((singapore.x_low, singapore.x_high), (80, 80));
     // Eighty homes in three networks weigh twelve: nine of these may have been sure before.
     let few = |status| -> Vec<Home> { (0..80).map(|at| home(at % 3, "SG", status)).collect() };
-    assert_eq!(revise(&of(&few(doubt), "a"), &of(&few(sure), "b")), None);
+    assert_eq!(
+        revise(&of(&few(doubt), "a"), &of(&few(sure), "b"), false),
+        None
+    );
     // A better status alone may be one home's doing.
     let single = all_at(80, "SG", PlaceStatus::Single);
     assert_eq!(
-        revise(&of(&single, "a"), &of(&all_at(80, "SG", sure), "b")),
+        revise(&of(&single, "a"), &of(&all_at(80, "SG", sure), "b"), false),
         None
     );
 }
@@ -247,7 +309,7 @@ proptest! {
     fn what_changed_was_changed_by_enough_homes((before, after) in worlds()) {
         let there: Vec<Home> = after.iter().filter(|home| home.network != u32::MAX).cloned().collect();
         let first = of(&before, "2026-06-01");
-        let Some(revised) = revise(&first, &of(&there, "2026-12-01")) else {
+        let Some(revised) = revise(&first, &of(&there, "2026-12-01"), false) else {
             return Ok(());
         };
         let told: BTreeSet<u32> = first

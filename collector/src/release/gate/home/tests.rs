@@ -6,6 +6,8 @@ use crate::release::{Release, ReleaseId};
 use phonehome_proto::manifest::Purpose;
 use std::collections::HashMap;
 
+mod revised;
+
 fn country(code: &str) -> Country {
     Country::new(code.as_bytes().try_into().expect("two letters")).expect("a code")
 }
@@ -220,13 +222,16 @@ fn columns() -> [Column; 2] {
 }
 
 fn tell(world: &World) -> Told {
-    let counters = counters(world);
+    tell_of(&counters(world))
+}
+
+fn tell_of(counters: &Counters) -> Told {
     let vendor = vendor("xiaomi");
     let status = PlaceStatus::Confident;
-    let cell = |at| world_cell(&counters, &SMALL, vendor, Question::Server(at), status);
+    let cell = |at| world_cell(counters, &SMALL, vendor, Question::Server(at), status);
     let home = counters
         .asked(vendor)
-        .map(|asked| rows_of_asked(&counters, &SMALL, vendor, asked, &columns().into()));
+        .map(|asked| rows_of_asked(counters, &SMALL, vendor, asked, &columns().into()));
     Told {
         world: columns().map(cell),
         home: home.unwrap_or_default(),
