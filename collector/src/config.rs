@@ -7,8 +7,11 @@
 mod raw;
 
 use crate::geo::exercise::ExerciseTable;
+use crate::intake::forwarded::Forwarders;
 use crate::owners::Address;
-use phonehome_proto::manifest::Purpose;
+use crate::registry::Limits;
+use crate::store::postgres::Server;
+use phonehome_proto::manifest::{EnrolmentMode, Purpose};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -20,16 +23,24 @@ use thiserror::Error;
 pub struct Config {
     /// Findings, or an exercise.
     pub purpose: Purpose,
-    /// Holds the database.
+    /// Holds the database, unless a server does, and installed tables.
     pub data_dir: PathBuf,
     /// Holds the week keys; neither above nor beneath `data_dir`.
     pub keys_dir: PathBuf,
     /// The identity's key file.
     pub identity: PathBuf,
+    /// The server that holds the database; `None`: it is a file beneath `data_dir`.
+    pub server: Option<Server>,
     /// The gRPC side.
     pub intake: IntakeConfig,
+    /// What becomes of a home that brings no invite.
+    pub enrolment: EnrolmentMode,
+    /// What one place and one home may ask.
+    pub limits: Limits,
     /// Where REST and pages are served; `None`: nowhere.
     pub http: Option<SocketAddr>,
+    /// Where counters and readiness are served, to this machine alone; `None`: nowhere.
+    pub admin: Option<SocketAddr>,
     /// Country databases asked beside the embedded one, in MaxMind's format.
     pub databases: Vec<PathBuf>,
     /// Where the homes of an exercise stand; empty for an observatory.
@@ -49,6 +60,10 @@ pub struct IntakeConfig {
     pub public_address: String,
     /// Peers that must begin with a PROXY v2 header, and are believed.
     pub proxies: BTreeSet<IpAddr>,
+    /// Whether it speaks TLS itself. If not, only proxies and this machine itself are let in.
+    pub tls: bool,
+    /// Peers that end TLS and say in each request whom they speak for, and how.
+    pub forwarders: Option<Forwarders>,
 }
 
 /// Why a text is no configuration: where, and one sentence.
@@ -92,6 +107,12 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("collector.db")
+    }
+
+    /// The ledger's copy: beside the identity, with which it is kept and without which it says nothing.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.identity.with_extension("ledger")
     }
 }
 

@@ -1,23 +1,40 @@
 //! The registry: which homes may report, and under which keys.
 //!
-//! Takes sealed enrolments and invites, gives keys. A home is in once an invite opened the door for
-//! it; the invite is spent in the same transaction that takes the home in. Tokens are kept hashed,
-//! and which home used which is not kept at all. Enrolment is idempotent: the same enrolment gets
-//! the first receipt's bytes again. A home can change its key ([`rotation`]); it keeps its name.
+//! Takes sealed enrolments and invites, gives keys. An invite takes a home in; what becomes of one that
+//! brings none is the collector's [`EnrolmentMode`]. The invite is used in the same transaction that
+//! takes the home in. Tokens are kept hashed, and which home used which is not kept at all. Enrolment is
+//! idempotent: the same enrolment gets the first receipt's bytes again. A home can change its key
+//! ([`rotation`]); it keeps its name.
+//!
+//! Who comes in is limited by where it comes from ([`place`]), under names that are gone with the next
+//! month ([`month_keys`]); how much one asks and sends, in memory only ([`window`]).
 
+pub mod month_keys;
+pub mod place;
 pub mod rotation;
+pub mod window;
 
 use crate::envelope;
 use crate::identity::Identity;
-use crate::store::{EnrolAttempt, Enrolled, HomeRow, InviteRow, Store, StoreError};
+use crate::secret_file::SecretFileError;
+use crate::store::{
+    EnrolAttempt, Enrolled, ForgetAttempt, Forgotten, HomeRow, InviteRow, Standing, Store,
+    StoreError,
+};
+use month_keys::{MonthKeys, months};
 use phonehome_proto::chance::Chance;
 use phonehome_proto::decode;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::limits;
+use phonehome_proto::manifest::EnrolmentMode;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
 use phonehome_proto::time::{Day, Timestamp};
+use place::{HomeLimits, Place, Whence};
+use std::sync::Arc;
+use thiserror::Error;
+use window::{Cost, Spent, Window};
 
 /// An enrolled key and the home it speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +45,8 @@ pub struct HomeKey {
     pub key: VerifyingKey,
     /// The last day it may report on, if the home has replaced it; `None` for its current key.
     pub last_day: Option<Day>,
+    /// Where the home stands.
+    pub standing: Standing,
 }
 
 /// What a home is told that enrols, rotates its key or withdraws.
@@ -41,49 +60,134 @@ pub enum Answer {
     Refused(Reject),
 }
 
-/// The registry, kept in the store.
+/// Why an enrolment was not decided. It may be sent again.
+#[derive(Debug, Error)]
+pub enum RegistryError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The month's key cannot be used.
+    #[error(transparent)]
+    Key(#[from] SecretFileError),
+}
+
+/// What one place and one home may ask of a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// New homes by where they come from.
+    pub homes: HomeLimits,
+    /// Enrolments tried from one address, or /56, in an hour.
+    pub attempts_per_hour: u32,
+    /// Batches one home sends in a UTC day, and their payloads' bytes; repetitions cost the same.
+    pub home_day: Cost,
+}
+
+/// Invites to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InviteOrder {
+    /// How many, at most [`INVITES_MAX`].
+    pub count: u32,
+    /// Homes that each lets in, at most [`INVITE_USES_MAX`].
+    pub uses: u32,
+    /// Days until it opens nothing any more, at most [`INVITE_DAYS_MAX`].
+    pub days: u32,
+}
+
+/// The registry, kept in the store. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct Registry {
     store: Store,
+    months: MonthKeys,
+    limits: Limits,
+    attempts: Arc<Window<Place>>,
+    spending: Arc<Window<HomeId>>,
 }
-
-/// Days until an invite opens nothing any more.
-pub const INVITE_DAYS: i64 = 30;
 
 /// Invites made at once.
 pub const INVITES_MAX: u32 = 1_000;
 
+/// Homes that one invite lets in.
+pub const INVITE_USES_MAX: u32 = 1_000;
+
+/// Days that an invite lasts, at most.
+pub const INVITE_DAYS_MAX: u32 = 365;
+
+/// Addresses whose attempts are watched at a time, about 5 MiB; those of more go unwatched, counted.
+pub const WATCHED_ADDRESSES_MAX: usize = 65_536;
+
+/// Homes whose spending is watched at a time, about 20 MiB; that of more goes unwatched, counted. What
+/// one of them can leave behind is bounded all the same, by [`crate::store::HOME_WEEK_BATCHES_MAX`].
+pub const WATCHED_HOMES_MAX: usize = 262_144;
+
+const HOUR_SECONDS: i64 = 3_600;
+const DAY_SECONDS: i64 = 86_400;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            homes: HomeLimits::default(),
+            attempts_per_hour: 20,
+            home_day: Cost {
+                items: 4_096,
+                bytes: 128 * 1024 * 1024,
+            },
+        }
+    }
+}
+
+impl Default for InviteOrder {
+    fn default() -> Self {
+        Self {
+            count: 1,
+            uses: 1,
+            days: 30,
+        }
+    }
+}
+
 impl Registry {
-    /// The registry in `store`.
+    /// The registry in `store`, which counts places under `months`.
     #[must_use]
-    pub const fn new(store: Store) -> Self {
-        Self { store }
+    pub fn new(store: Store, months: MonthKeys, limits: Limits) -> Self {
+        let attempts = Cost {
+            items: limits.attempts_per_hour.into(),
+            bytes: 0,
+        };
+        Self {
+            store,
+            months,
+            limits,
+            attempts: Arc::new(Window::new(HOUR_SECONDS, WATCHED_ADDRESSES_MAX, attempts)),
+            spending: Arc::new(Window::new(DAY_SECONDS, WATCHED_HOMES_MAX, limits.home_day)),
+        }
     }
 
-    /// Makes `count` invites to the collector at `authority` (`HOST:PORT`). The tokens are in the
-    /// answer and nowhere else.
+    /// Makes invites to the collector at `authority` (`HOST:PORT`). The tokens are in the answer and
+    /// nowhere else.
     ///
     /// # Errors
     /// When the store fails; then none of them opens anything.
     pub async fn invite(
         &self,
-        count: u32,
+        order: InviteOrder,
         authority: &str,
         identity: &Identity,
         chance: &mut impl Chance,
         now: Timestamp,
     ) -> Result<Vec<Invite>, StoreError> {
-        let invites: Vec<Invite> = (0..count.min(INVITES_MAX))
+        let invites: Vec<Invite> = (0..order.count.min(INVITES_MAX))
             .map(|_| Invite {
                 authority: authority.to_owned(),
                 collector_key: identity.public(),
-                token: chance.bytes(),
+                token: Some(chance.bytes()),
             })
             .collect();
-        let expires_at = now.plus_seconds(INVITE_DAYS * 86_400);
+        let days = i64::from(order.days.min(INVITE_DAYS_MAX));
+        let expires_at = now.plus_seconds(days * DAY_SECONDS);
         let row = |invite: &Invite| InviteRow {
             token_hash: invite.token_hash(),
             expires_at,
+            uses: order.uses.clamp(1, INVITE_USES_MAX),
         };
         self.store
             .add_invites(invites.iter().map(row).collect())
@@ -91,17 +195,48 @@ impl Registry {
         Ok(invites)
     }
 
-    /// Takes a home in, if its enrolment is whole and its invite is good.
+    /// Whether one more enrolment may be tried from there; it counts, whatever becomes of it.
+    #[must_use]
+    pub fn attempt(&self, whence: &Whence, now: Timestamp) -> Spent {
+        let one = Cost { items: 1, bytes: 0 };
+        let household = whence.household();
+        household.map_or(Spent::Fits, |place| self.attempts.spend(place, one, now))
+    }
+
+    /// Whether a home may send so many bytes in one more batch; if it may, they are spent.
+    #[must_use]
+    pub fn spend(&self, home: HomeId, bytes: usize, now: Timestamp) -> Spent {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.spending.spend(home, Cost { items: 1, bytes }, now)
+    }
+
+    /// Whether a home has nothing left to send today.
+    #[must_use]
+    pub fn has_spent(&self, home: HomeId, now: Timestamp) -> bool {
+        self.spending.has_spent(&home, now)
+    }
+
+    /// Enrolments and batches that found no room to be watched, since this was last asked.
+    #[must_use]
+    pub fn take_unwatched(&self) -> [usize; 2] {
+        [
+            self.attempts.take_unwatched(),
+            self.spending.take_unwatched(),
+        ]
+    }
+
+    /// Takes a home in, if its enrolment is whole, and its invite good or not needed.
     ///
     /// # Errors
-    /// When the store fails; the home may ask again.
+    /// When store or key fail; the home may ask again.
     pub async fn enrol(
         &self,
         sealed: &SealedBatch,
         token: &[u8],
+        whence: &Whence,
         identity: &Identity,
         now: Timestamp,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<Answer, RegistryError> {
         let (key, invite_hash) = match check(sealed, token, identity.audience()) {
             Ok(checked) => checked,
             Err(reject) => return Ok(Answer::Refused(reject)),
@@ -115,6 +250,9 @@ impl Registry {
             key: *key.as_bytes(),
             payload_hash,
             invite_hash,
+            uninvited: uninvited(identity.enrolment(), now),
+            crowds: self.months.crowds(whence, &self.limits.homes, now)?,
+            months: months(now),
             receipt: packed,
             now,
         };
@@ -126,8 +264,10 @@ impl Registry {
                 Answer::Repeated(first.map_or(receipt, |(receipt, _)| receipt))
             }
             Enrolled::InvalidInvite => Answer::Refused(Reject::InvalidInvite),
+            Enrolled::Crowded => Answer::Refused(Reject::TooMany),
             Enrolled::Retired => Answer::Refused(Reject::KeyRetired),
             Enrolled::Taken => Answer::Refused(Reject::KeyTaken),
+            Enrolled::Revoked => Answer::Refused(Reject::Revoked),
         })
     }
 
@@ -151,25 +291,59 @@ impl Registry {
                     home: row.home,
                     key,
                     last_day: row.last_day,
+                    standing: row.standing,
                 })
             })
             .collect())
     }
 
-    /// Every home, in order of its id.
+    /// The next homes after `after`, in order of their ids; none where the last is behind.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn homes(&self) -> Result<Vec<HomeRow>, StoreError> {
-        let mut homes: Vec<HomeRow> = Vec::new();
-        loop {
-            let page = self.store.homes(homes.last().map(|row| row.home)).await?;
-            if page.is_empty() {
-                return Ok(homes);
-            }
-            homes.extend(page);
+    pub async fn homes(&self, after: Option<HomeId>) -> Result<Vec<HomeRow>, StoreError> {
+        self.store.homes(after).await
+    }
+
+    /// Forgets what has outlived its time: keys that homes have replaced, once the weeks they could
+    /// report on are final, what was kept for homes that withdrew, invites, homes that nobody approved,
+    /// and what was counted of places before the last month, with the keys it was counted under.
+    ///
+    /// # Errors
+    /// When store or key files fail; it is tried again with the next call.
+    pub async fn forget(&self, now: Timestamp) -> Result<Forgotten, RegistryError> {
+        let day = |ago: i64| now.plus_seconds(-ago).day().unwrap_or_else(first_day);
+        let [_, last_month] = months(now);
+        // The keys first: without them the counters say nothing.
+        self.months.destroy_old(now)?;
+        let attempt = ForgetAttempt {
+            // Its week and those before ended seven days ago.
+            keys_before: day(limits::BATCH_LIFE_SECONDS_MAX).week().next().monday(),
+            places_before: last_month,
+            pending_before: day(limits::PENDING_SECONDS),
+            now,
+        };
+        Ok(self.store.forget(attempt).await?)
+    }
+}
+
+/// How a home stands that brings no invite.
+fn uninvited(mode: EnrolmentMode, now: Timestamp) -> Option<Standing> {
+    match mode {
+        EnrolmentMode::Invite => None,
+        EnrolmentMode::Approval => Some(Standing::Pending),
+        EnrolmentMode::Open => {
+            let today = now.day().unwrap_or(Day::LAST);
+            let first = today.plus(limits::PROBATION_DAYS).min(Day::LAST);
+            Some(Standing::Admitted {
+                counted_from: Some(first),
+            })
         }
     }
+}
+
+fn first_day() -> Day {
+    Day::new(0).expect("1970-01-01 is a day")
 }
 
 /// The key in an envelope of type `expected`, and the payload, if it signed exactly these bytes.
@@ -196,12 +370,12 @@ pub fn self_signed(
     Ok((key, payload))
 }
 
-/// The key that signed the enrolment and the invite it names, if all of it fits together.
+/// The key that signed the enrolment and the invite it names, if any, where all of it fits together.
 fn check(
     sealed: &SealedBatch,
     token: &[u8],
     audience: Audience,
-) -> Result<(VerifyingKey, Hash), Reject> {
+) -> Result<(VerifyingKey, Option<Hash>), Reject> {
     let (key, payload) = self_signed(sealed, PayloadType::Enrol)?;
     let enrolment = decode::enrolment(payload)?;
     if enrolment.audience != audience {
@@ -211,7 +385,7 @@ fn check(
     if enrolment.invite_hash != invite_hash {
         return Err(Reject::InvalidInvite);
     }
-    Ok((key, invite_hash))
+    Ok((key, (!token.is_empty()).then_some(invite_hash)))
 }
 
 #[cfg(test)]

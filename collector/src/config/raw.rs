@@ -1,19 +1,22 @@
 //! The configuration as written, and what makes it valid.
 
-use super::{Config, IntakeConfig, read};
+mod admin;
+mod enrolment;
+mod intake;
+mod store;
+
+use super::{Config, read};
 use crate::geo::exercise::ExerciseTable;
 use crate::owners::{self, Address, NotAnAddress};
-use phonehome_proto::enrolment::Invite;
+use admin::RawAdmin;
+use enrolment::{RawEnrolment, RawQuotas};
+use intake::RawIntake;
 use phonehome_proto::manifest::Purpose;
-use phonehome_proto::seal::SigningKey;
 use serde::Deserialize;
-use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
+use store::RawStore;
 use toml::Spanned;
-
-/// Proxies that may be listed.
-const PROXIES_MAX: usize = 64;
 
 /// Country databases that may be listed: each is asked for every prefix.
 const DATABASES_MAX: usize = 8;
@@ -39,21 +42,20 @@ pub(super) struct Raw {
     #[serde(default)]
     http: RawHttp,
     #[serde(default)]
+    admin: RawAdmin,
+    #[serde(default)]
     geo: RawGeo,
     exercise: Option<Spanned<RawExercise>>,
     #[serde(default)]
     owners: RawOwners,
     #[serde(default)]
     publish: RawPublish,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawIntake {
-    listen: Option<Spanned<String>>,
-    public_address: Spanned<String>,
     #[serde(default)]
-    proxies: Vec<Spanned<String>>,
+    enrolment: RawEnrolment,
+    #[serde(default)]
+    quotas: RawQuotas,
+    #[serde(default)]
+    store: RawStore,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,7 +97,6 @@ fn keys_dir() -> Spanned<PathBuf> {
     Spanned::new(0..0, PathBuf::from("/var/lib/phonehome/keys"))
 }
 
-const INTAKE_LISTEN: &str = "[::]:4317";
 const HTTP_LISTEN: &str = "127.0.0.1:8080";
 
 /// The file as written.
@@ -124,7 +125,7 @@ impl Raw {
                  hold the other, and week keys must die with their week",
             ));
         }
-        let listen = address(self.intake.listen.as_ref(), "intake.listen", INTAKE_LISTEN)?;
+        let intake = self.intake.validate()?;
         let http = match &self.http.listen {
             Some(text) if text.as_ref().is_empty() => None,
             text => Some(address(text.as_ref(), "http.listen", HTTP_LISTEN)?),
@@ -139,12 +140,12 @@ impl Raw {
             data_dir,
             keys_dir,
             identity: resolve(folder, self.identity.as_ref()),
-            intake: IntakeConfig {
-                listen,
-                public_address: self.public_address()?,
-                proxies: self.proxies()?,
-            },
+            server: self.store.server(folder)?,
+            intake,
+            enrolment: self.enrolment.mode()?,
+            limits: self.enrolment.limits(&self.quotas)?,
             http,
+            admin: self.admin.listen()?,
             databases: databases
                 .map(|path| resolve(folder, path.as_ref()))
                 .collect(),
@@ -167,42 +168,6 @@ impl Raw {
                 "'purpose' is either \"observatory\" or \"exercise\"",
             )),
         }
-    }
-
-    /// What an invite can carry, which is what homes can dial.
-    fn public_address(&self) -> Result<String, Wrong> {
-        let authority = self.intake.public_address.as_ref();
-        let collector_key = SigningKey::from_seed(&[0; 32]).public();
-        let invite = Invite {
-            authority: authority.clone(),
-            collector_key,
-            token: [0; 16],
-        };
-        match invite.to_string().parse::<Invite>() {
-            Ok(read) if read.authority == *authority => Ok(authority.clone()),
-            _ => Err(wrong(
-                &self.intake.public_address,
-                "'intake.public_address' is not a host with a port, like collector.example.net:4317",
-            )),
-        }
-    }
-
-    fn proxies(&self) -> Result<BTreeSet<IpAddr>, Wrong> {
-        if let Some(surplus) = self.intake.proxies.get(PROXIES_MAX) {
-            let sentence = format!("'intake.proxies' lists more than {PROXIES_MAX} addresses");
-            return Err(wrong(surplus, &sentence));
-        }
-        self.intake
-            .proxies
-            .iter()
-            .map(|text| {
-                let address: Result<IpAddr, _> = text.as_ref().parse();
-                let sentence = "'intake.proxies' takes IP addresses, without a port";
-                address
-                    .map(|a| a.to_canonical())
-                    .map_err(|_| wrong(text, sentence))
-            })
-            .collect()
     }
 
     fn owners(&self) -> Result<Address, Wrong> {

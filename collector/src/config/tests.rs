@@ -1,4 +1,7 @@
 use super::*;
+use crate::intake::forwarded::Header;
+use crate::registry::place::HomeLimits;
+use crate::registry::window::Cost;
 
 const FILE: &str = "/etc/phonehome/collector.toml";
 
@@ -48,6 +51,8 @@ fn the_sample_says_what_the_defaults_are() {
     // Every key that is only shown as a comment is one the parser knows.
     let shown = sample.replace("\n#= ", "\n");
     let shown = shown.replace("\"observatory\"", "\"exercise\"");
+    let shown = shown.replace("tls = true", "tls = false");
+    let shown = shown.replace("forwarded_by = []", "forwarded_by = ['192.0.2.1']");
     let why = refused(&shown);
     assert!(
         why.contains("exercise.networks") && why.contains("cannot be read"),
@@ -109,6 +114,85 @@ fn a_mistake_is_one_sentence_with_file_and_line() {
             "within",
         ),
         (
+            &format!("{LEAST}forwarded_header = 'forwarded'"),
+            4,
+            "'intake.forwarded_by' lists no proxy",
+        ),
+        (
+            &format!("{LEAST}forwarded_by = ['192.0.2.1']"),
+            4,
+            "needs 'intake.forwarded_header'",
+        ),
+        (
+            &format!("{LEAST}forwarded_by = [\n'192.0.2.1']\nforwarded_header = 'forwarded'"),
+            5,
+            "only for 'intake.tls = false'",
+        ),
+        (
+            &format!("{LEAST}tls = false\nforwarded_by = ['192.0.2.1']\nforwarded_header = 'via'"),
+            6,
+            "either \"forwarded\" or",
+        ),
+        (
+            &format!("{LEAST}tls = false\nforwarded_header = 'forwarded'\nforwarded_by = ['a']"),
+            6,
+            "'intake.forwarded_by' takes IP addresses",
+        ),
+        (
+            &format!(
+                "{LEAST}tls = false\nproxies = ['192.0.2.1']\nforwarded_header = 'forwarded'\n\
+                 forwarded_by = ['::1',\n'::ffff:192.0.2.1']"
+            ),
+            8,
+            "both list this address",
+        ),
+        (
+            &format!("{LEAST}tls = false"),
+            4,
+            "lists a proxy that ends TLS",
+        ),
+        (&format!("{LEAST}tls = 'no'"), 4, "invalid type: string"),
+        (
+            &format!("{LEAST}[enrolment]\nmode = 'closed'"),
+            5,
+            "'enrolment.mode' is \"invite\", \"approval\" or \"open\"",
+        ),
+        (
+            &format!("{LEAST}[enrolment]\nhomes_per_address = 0"),
+            5,
+            "'enrolment.homes_per_address' is a whole number, at least 1",
+        ),
+        (
+            &format!("{LEAST}[enrolment]\nhomes_per_network = -1"),
+            5,
+            "'enrolment.homes_per_network' is a whole number",
+        ),
+        (
+            &format!("{LEAST}[enrolment]\nhomes_per_ipv4_24 = 4294967296"),
+            5,
+            "'enrolment.homes_per_ipv4_24'",
+        ),
+        (
+            &format!("{LEAST}[enrolment]\nhomes_per_ipv6_48 = 1.5"),
+            5,
+            "invalid type: floating point",
+        ),
+        (
+            &format!("{LEAST}[enrolment]\nattempts_per_hour = 0"),
+            5,
+            "'enrolment.attempts_per_hour'",
+        ),
+        (
+            &format!("{LEAST}[quotas]\nbatches_per_day = 63"),
+            5,
+            "'quotas.batches_per_day' is a whole number, at least 64",
+        ),
+        (
+            &format!("{LEAST}[quotas]\nbytes_per_day = 4194303"),
+            5,
+            "'quotas.bytes_per_day' is a whole number, at least 4194304",
+        ),
+        (
             &format!("{LEAST}[exercise]\nnetworks = 'n'"),
             4,
             "only for purpose",
@@ -125,6 +209,51 @@ fn a_mistake_is_one_sentence_with_file_and_line() {
             "{why}"
         );
     }
+}
+
+#[test]
+fn a_proxy_that_ends_tls_is_named_with_its_header() {
+    let forwarding =
+        "tls = false\nforwarded_by = ['::ffff:192.0.2.1']\nforwarded_header = 'forwarded'";
+    let config = parse(&format!("{LEAST}{forwarding}")).expect("valid");
+    let forwarders = config.intake.forwarders.expect("one");
+    assert_eq!(forwarders.header, Header::Forwarded);
+    let proxy = "192.0.2.1".parse().expect("an address");
+    assert_eq!(forwarders.proxies, BTreeSet::from([proxy]));
+    // Whoever listens on loopback only, or behind a proxy of the other kind, needs no header.
+    for reach in ["listen = '127.0.0.1:4317'", "proxies = ['192.0.2.1']"] {
+        let config = parse(&format!("{LEAST}tls = false\n{reach}")).expect(reach);
+        assert!(!config.intake.tls && config.intake.forwarders.is_none());
+    }
+}
+
+#[test]
+fn modes_limits_and_quotas_are_as_written() {
+    let text = format!(
+        "{LEAST}[enrolment]\nmode = 'open'\nhomes_per_address = 3\nhomes_per_ipv4_24 = 4\n\
+         homes_per_ipv6_48 = 5\nhomes_per_network = 6\nattempts_per_hour = 7\n\
+         [quotas]\nbatches_per_day = 64\nbytes_per_day = 4194304"
+    );
+    let config = parse(&text).expect("valid");
+    assert_eq!(config.enrolment, EnrolmentMode::Open);
+    let homes = HomeLimits {
+        per_address: 3,
+        per_ipv4_24: 4,
+        per_ipv6_48: 5,
+        per_network: 6,
+    };
+    let home_day = Cost {
+        items: 64,
+        bytes: 4_194_304,
+    };
+    let expected = Limits {
+        homes,
+        attempts_per_hour: 7,
+        home_day,
+    };
+    assert_eq!(config.limits, expected);
+    let approval = parse(&format!("{LEAST}[enrolment]\nmode = 'approval'"));
+    assert_eq!(approval.map(|c| c.enrolment), Ok(EnrolmentMode::Approval));
 }
 
 #[test]
@@ -146,4 +275,18 @@ fn an_exercise_reads_its_networks() {
             .origin("2001:db8:7::9".parse().expect("an address"))
             .is_some()
     );
+}
+
+#[test]
+fn counters_are_for_this_machine_alone() {
+    let with = |listen: &str| format!("{LEAST}\n[admin]\nlisten = '{listen}'\n");
+    assert_eq!(parse(LEAST).expect("valid").admin, None);
+    assert_eq!(parse(&with("")).expect("valid").admin, None);
+    for near in ["127.0.0.1:9464", "[::1]:0"] {
+        assert_eq!(parse(&with(near)).expect("valid").admin, near.parse().ok());
+    }
+    for far in ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:80", "here"] {
+        let why = refused(&with(far));
+        assert!(why.contains("'admin.listen' is not an address"), "{why}");
+    }
 }

@@ -2,14 +2,19 @@
 //!
 //! For each connection, in this order:
 //! 1. a peer on the list of proxies must begin with a PROXY v2 header; nobody else's is read;
-//! 2. a first byte of 0x16 is TLS; anything else is plain HTTP/2, which is taken only from this
-//!    machine itself and never through a proxy;
-//! 3. what is through goes to the service, with its [`Source`].
+//! 2. a first byte of 0x16 is TLS 1.3, in which HTTP/2 must be agreed on; anything else is plain
+//!    HTTP/2. Plain is taken from this machine itself, and from listed proxies if the collector was told
+//!    that they end TLS; then nobody speaks TLS here;
+//! 3. what is through goes to the service, with its [`Peer`].
 //!
 //! Addresses are held in memory as long as the connection lives, and are written nowhere.
 
 use super::Refusal;
+use super::forwarded::{Forwarders, Peer};
 use super::proxy::{self, Source};
+use super::tls;
+use crate::line::Whom;
+use crate::line::crowd::{Crowd, Seated};
 use crate::metrics::{Counter, Metrics};
 use std::collections::BTreeSet;
 use std::io;
@@ -20,12 +25,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
-/// Connections at one time; a further one is closed at once and counted.
+/// Connections at one time; for a further one another is cut off, and counted.
 pub const CONNECTIONS_MAX: usize = 4_096;
 
 /// Connections that are through and wait for the service; the next one waits here.
@@ -42,9 +47,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A connection that is through.
 pub struct Connection {
-    stream: Stream,
-    source: Source,
-    _room: OwnedSemaphorePermit,
+    stream: Seated<Stream>,
+    peer: Peer,
 }
 
 enum Stream {
@@ -55,22 +59,29 @@ enum Stream {
 /// What decides over a connection.
 #[derive(Clone)]
 pub struct Door {
-    tls: TlsAcceptor,
+    /// `None`: listed proxies end TLS.
+    tls: Option<TlsAcceptor>,
     proxies: Arc<BTreeSet<IpAddr>>,
+    /// Proxies whose requests say whom they speak for.
+    forwarders: Arc<BTreeSet<IpAddr>>,
     metrics: Metrics,
 }
 
 impl Door {
-    /// A door with this TLS configuration, that believes these proxies.
+    /// A door with this TLS configuration, or none where listed proxies end TLS. It believes `proxies`,
+    /// who begin with a PROXY v2 header, and `forwarders`, who say it in each request.
     #[must_use]
     pub fn new(
-        tls: Arc<rustls::ServerConfig>,
+        tls: Option<Arc<rustls::ServerConfig>>,
         proxies: BTreeSet<IpAddr>,
+        forwarders: Option<&Forwarders>,
         metrics: Metrics,
     ) -> Self {
+        let forwarders = forwarders.map(|forwarders| forwarders.proxies.clone());
         Self {
-            tls: TlsAcceptor::from(tls),
+            tls: tls.map(TlsAcceptor::from),
             proxies: Arc::new(proxies),
+            forwarders: Arc::new(forwarders.unwrap_or_default()),
             metrics,
         }
     }
@@ -80,7 +91,7 @@ impl Door {
     pub fn open(self, listener: TcpListener) -> mpsc::Receiver<Connection> {
         let (ready, connections) = mpsc::channel(READY_MAX);
         tokio::spawn(async move {
-            let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+            let crowd = Crowd::new(CONNECTIONS_MAX);
             loop {
                 let accepted = tokio::select! {
                     accepted = listener.accept() => accepted,
@@ -92,23 +103,28 @@ impl Door {
                     let _ = tokio::time::timeout(ACCEPT_PAUSE, ready.closed()).await;
                     continue;
                 };
-                let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-                    self.metrics
-                        .count(Counter::ConnectionsRefused(Refusal::NoRoom));
-                    continue;
-                };
+                let mut seat = crowd.sit(Whom::of(Some(peer.ip())));
                 let (door, ready) = (self.clone(), ready.clone());
                 tokio::spawn(async move {
-                    let through = tokio::time::timeout(HANDSHAKE_TIMEOUT, door.admit(stream, peer));
+                    let admitted = async {
+                        tokio::select! {
+                            admitted = door.admit(stream, peer) => admitted,
+                            () = seat.asked() => Err(Refusal::NoRoom),
+                        }
+                    };
+                    let through = tokio::time::timeout(HANDSHAKE_TIMEOUT, admitted);
                     match through.await.unwrap_or(Err(Refusal::TimedOut)) {
-                        Ok((stream, source)) => {
+                        Ok((stream, peer)) => {
                             door.metrics.count(Counter::ConnectionsAccepted);
                             // The service has ended: so does the connection.
+                            let seat = match peer.source {
+                                Source::Client(address) => seat.give(Whom::of(Some(address))),
+                                Source::Unknown => seat,
+                            };
                             let _ = ready
                                 .send(Connection {
-                                    stream,
-                                    source,
-                                    _room: permit,
+                                    stream: Seated::new(stream, seat),
+                                    peer,
                                 })
                                 .await;
                         }
@@ -126,11 +142,12 @@ impl Door {
         &self,
         mut stream: TcpStream,
         peer: SocketAddr,
-    ) -> Result<(Stream, Source), Refusal> {
+    ) -> Result<(Stream, Peer), Refusal> {
         // A failure to set it costs latency only.
         let _ = stream.set_nodelay(true);
         let peer = peer.ip().to_canonical();
         let is_proxy = self.proxies.contains(&peer);
+        let is_forwarder = self.forwarders.contains(&peer);
         let source = if is_proxy {
             proxy::read(&mut stream)
                 .await
@@ -145,11 +162,24 @@ impl Door {
         if stream.peek(&mut first).await.map_err(|_| Refusal::Io)? == 0 {
             return Err(Refusal::Io);
         }
+        let through = Peer {
+            source,
+            is_forwarder,
+        };
+        let may_be_plain = if is_proxy || is_forwarder {
+            self.tls.is_none()
+        } else {
+            peer.is_loopback()
+        };
         if first[0] == TLS_HANDSHAKE {
-            let tls = self.tls.accept(stream).await.map_err(|_| Refusal::Tls)?;
-            Ok((Stream::Tls(Box::new(tls)), source))
-        } else if peer.is_loopback() && !is_proxy {
-            Ok((Stream::Plain(stream), source))
+            let tls = self.tls.as_ref().ok_or(Refusal::Tls)?;
+            let stream = tls.accept(stream).await.map_err(|_| Refusal::Tls)?;
+            if stream.get_ref().1.alpn_protocol() != Some(tls::ALPN) {
+                return Err(Refusal::Tls);
+            }
+            Ok((Stream::Tls(Box::new(stream)), through))
+        } else if may_be_plain {
+            Ok((Stream::Plain(stream), through))
         } else {
             Err(Refusal::Plaintext)
         }
@@ -157,49 +187,77 @@ impl Door {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = Source;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> Source {
-        self.source
+    fn connect_info(&self) -> Peer {
+        self.peer
     }
 }
 
 impl AsyncRead for Connection {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().stream {
-            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match self.get_mut() {
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+        match self.get_mut() {
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
-            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+        match self.get_mut() {
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

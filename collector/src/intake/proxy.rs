@@ -4,6 +4,7 @@
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>, section 2.2. Whether the sender
 //! may be believed is decided before: a header from anybody but a listed proxy is never read.
 
+use crate::line::Whom;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -15,6 +16,16 @@ pub enum Source {
     Client(IpAddr),
     /// Itself, a health check perhaps, or a client without an IP address.
     Unknown,
+}
+
+impl Source {
+    /// Whose turn a request is, as far as anybody knows.
+    pub(super) fn whom(source: Option<&Self>) -> Whom {
+        Whom::of(match source {
+            Some(Self::Client(address)) => Some(*address),
+            Some(Self::Unknown) | None => None,
+        })
+    }
 }
 
 /// Why something is not such a header.

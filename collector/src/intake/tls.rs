@@ -28,7 +28,7 @@ pub enum TlsError {
 const NAME: &str = "phonehome-collector";
 
 /// HTTP/2 is the only protocol spoken inside.
-const ALPN: &[u8] = b"h2";
+pub const ALPN: &[u8] = b"h2";
 
 /// PKCS #8 (RFC 8410, section 7) of an Ed25519 seed, up to the seed.
 const PKCS8_HEAD: [u8; 16] = [

@@ -83,6 +83,7 @@ impl From<NotItsKey> for Reject {
             NotItsKey::Unknown => Self::UnknownKey,
             NotItsKey::OtherHome => Self::WrongHome,
             NotItsKey::Retired => Self::KeyRetired,
+            NotItsKey::Revoked => Self::Revoked,
         }
     }
 }
