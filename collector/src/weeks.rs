@@ -8,6 +8,7 @@
 
 pub mod closing;
 pub mod revision;
+pub mod sharing;
 
 use crate::format::json;
 use crate::geo::in_use::AtlasInUse;
@@ -16,10 +17,11 @@ use crate::journal::keys::{WeekKeyError, WeekKeys};
 use crate::metrics::{Counter, Metrics};
 use crate::release::gate::{self, About, GateRules};
 use crate::release::{Release, ReleaseId};
-use crate::store::{Forgotten, ReleaseRow, Store, StoreError, Stored, WeekRow, WeekState};
+use crate::store::{ReleaseRow, Store, StoreError, Stored, WeekRow, WeekState};
 use closing::Closing;
 use phonehome_proto::limits;
 use phonehome_proto::time::{Timestamp, Week};
+use sharing::Shared;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::runtime::Handle;
@@ -37,6 +39,8 @@ pub struct Weeks {
     pub atlas: AtlasInUse,
     /// Counts.
     pub metrics: Metrics,
+    /// This collector among those that share the store, drawn by chance.
+    pub holder: [u8; 16],
 }
 
 /// Why a week did not move on. It will be tried again.
@@ -82,8 +86,7 @@ pub const fn destroyed_at(week: Week) -> Timestamp {
 }
 
 impl Weeks {
-    /// Does what is due at `now`: closes, releases, destroys, and forgets replaced keys and what was
-    /// kept for homes that withdrew. Gives the releases it made.
+    /// Does what is due at `now`: closes, releases, destroys. Gives the releases it made.
     ///
     /// # Errors
     /// The first failure, after every week was tried. A week past its time is destroyed even if it
@@ -93,20 +96,21 @@ impl Weeks {
         let mut failure = None;
         for row in self.store.weeks().await? {
             if now >= closes_at(row.week) && row.state < WeekState::Released {
-                match self.close_and_release(row, now).await {
+                match self.close_and_release(row, Who::Clock, now).await {
                     Ok(id) => made.extend(id),
                     Err(error) => failure = failure.or(Some(error)),
                 }
             }
-            if now >= destroyed_at(row.week)
-                && row.state < WeekState::Final
+            if row.state == WeekState::Final {
+                // Another collector may have destroyed it: what this one remembers of its key goes too.
+                if let Err(error) = self.keys.destroy(row.week) {
+                    failure = failure.or(Some(error.into()));
+                }
+            } else if now >= destroyed_at(row.week)
                 && let Err(error) = self.destroy(row.week, now).await
             {
                 failure = failure.or(Some(error));
             }
-        }
-        if let Err(error) = self.forget(now).await {
-            failure = failure.or(Some(error));
         }
         failure.map_or(Ok(made), Err)
     }
@@ -132,7 +136,7 @@ impl Weeks {
         let weeks = self.store.weeks().await?;
         match weeks.into_iter().find(|row| row.week == week) {
             Some(row) if row.state < WeekState::Released => {
-                let made = self.close_and_release(row, now).await?;
+                let made = self.close_and_release(row, Who::Operator, now).await?;
                 Ok(made.map_or(Released::Before(id), Released::Now))
             }
             _ => Ok(Released::Nothing),
@@ -199,6 +203,7 @@ impl Weeks {
     async fn close_and_release(
         &self,
         row: WeekRow,
+        who: Who,
         now: Timestamp,
     ) -> Result<Option<ReleaseId>, WeeksError> {
         if row.state == WeekState::Open {
@@ -208,9 +213,20 @@ impl Weeks {
         }
         for _ in 0..FOLDS_MAX {
             // Read before folding: a home that withdraws meanwhile was told that it is not counted.
-            let erasures = self.row(row.week).await?.map_or(0, |row| row.erasures);
-            let release = self.fold(row.week, slices()).await?;
-            match self.keep(&release, erasures, now).await? {
+            let row = self.row(row.week).await?.unwrap_or(row);
+            if row.state >= WeekState::Released {
+                // By another collector, just now.
+                return Ok(None);
+            }
+            let release = match who {
+                Who::Operator => self.fold(row.week, slices()).await?,
+                Who::Clock => match self.fold_unless_taken(row, now).await? {
+                    Shared::Folded(release) => *release,
+                    Shared::Elsewhere => return Ok(None),
+                    Shared::Outdated => continue,
+                },
+            };
+            match self.keep(&release, row.erasures, now).await? {
                 Stored::Fresh => {
                     self.metrics.count(Counter::ReleasesMade);
                     tracing::info!(release = %release.id, "release made");
@@ -221,20 +237,6 @@ impl Weeks {
             }
         }
         Ok(None)
-    }
-
-    /// Forgets the keys that homes have replaced, once the weeks they could report on are final, and
-    /// what was kept to repeat to homes that withdrew.
-    async fn forget(&self, now: Timestamp) -> Result<(), WeeksError> {
-        let Some(day) = now.plus_seconds(-limits::BATCH_LIFE_SECONDS_MAX).day() else {
-            return Ok(());
-        };
-        // Its week and those before ended seven days ago.
-        let keys_before = day.week().next().monday();
-        let Forgotten { keys, withdrawals } = self.store.forget(keys_before, now).await?;
-        self.metrics.add(Counter::KeysForgotten, keys);
-        self.metrics.add(Counter::ErasuresForgotten, withdrawals);
-        Ok(())
     }
 
     async fn row(&self, week: Week) -> Result<Option<WeekRow>, WeeksError> {
@@ -251,6 +253,15 @@ impl Weeks {
         tracing::info!(%week, "week destroyed");
         Ok(())
     }
+}
+
+/// On whose word a week is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// Its time has come. Other collectors know that too.
+    Clock,
+    /// Somebody waits for it.
+    Operator,
 }
 
 /// A week that homes withdraw from while it is folded is folded again, so often at once; then it is

@@ -60,9 +60,11 @@ impl Closing<'_> {
             counters.count(home, places);
         })?;
         let mut all = Counters::default();
-        for ((counters, _), unreadable) in counted {
+        for ((counters, _), left) in counted {
             all.add(counters);
-            self.metrics.add(Counter::RowsUnreadable, unreadable);
+            self.metrics.add(Counter::RowsUnreadable, left.unreadable);
+            self.metrics
+                .add(Counter::RowsOnProbation, left.on_probation);
         }
         self.metrics
             .add(Counter::ContactsShed, shed(all.shed_contacts()));
@@ -84,13 +86,13 @@ impl Closing<'_> {
     }
 
     /// Folds every slice on a thread of its own, each beginning with a clone of `start`; beside each
-    /// sum stands how many rows did not open.
+    /// sum stands how many rows were left out.
     fn each_slice<A: Clone + Send>(
         &self,
         slices: u16,
         start: A,
         add: impl Fn(&mut A, &HomeWeek) + Sync,
-    ) -> Result<Vec<(A, usize)>, StoreError> {
+    ) -> Result<Vec<(A, Left)>, StoreError> {
         let add = &add;
         std::thread::scope(|scope| {
             let threads: Vec<_> = Slice::all(slices)
@@ -98,8 +100,8 @@ impl Closing<'_> {
                 .map(|slice| {
                     let mut sum = start.clone();
                     scope.spawn(move || {
-                        let unreadable = self.each_home(slice, |home| add(&mut sum, home))?;
-                        Ok((sum, unreadable))
+                        let left = self.each_home(slice, |home| add(&mut sum, home))?;
+                        Ok((sum, left))
                     })
                 })
                 .collect();
@@ -110,13 +112,13 @@ impl Closing<'_> {
         })
     }
 
-    /// Visits the homes of a slice one by one; gives the number of rows that did not open.
+    /// Visits the homes of a slice one by one; gives how many rows were left out.
     fn each_home(
         &self,
         slice: Slice,
         mut visit: impl FnMut(&HomeWeek),
-    ) -> Result<usize, StoreError> {
-        let (mut after, mut home, mut unreadable) = (None, None::<OneHome>, 0);
+    ) -> Result<Left, StoreError> {
+        let (mut after, mut home, mut left) = (None, None::<OneHome>, Left::default());
         let mut finish = |home: Option<OneHome>| {
             let home = home.and_then(|home| home.unite(self.key.week()));
             home.iter().for_each(&mut visit);
@@ -129,8 +131,13 @@ impl Closing<'_> {
             let Some(last) = page.last() else { break };
             after = Some((last.home, last.batch));
             for row in &page {
+                // As if it had not been said, whatever else its home said of the week.
+                if row.is_on_probation {
+                    left.on_probation += 1;
+                    continue;
+                }
                 let Some(batch) = self.open(row) else {
-                    unreadable += 1;
+                    left.unreadable += 1;
                     continue;
                 };
                 match &mut home {
@@ -146,7 +153,7 @@ impl Closing<'_> {
             }
         }
         finish(home);
-        Ok(unreadable)
+        Ok(left)
     }
 
     /// The batch in a row. It was verified before it was sealed, and the seal is whole.
@@ -154,6 +161,15 @@ impl Closing<'_> {
         let (sealed, _) = self.key.open(row)?;
         decode::batch(&sealed.payload).ok()
     }
+}
+
+/// Rows of a slice that count in nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Left {
+    /// They did not open.
+    unreadable: usize,
+    /// Their home was on probation on their day.
+    on_probation: usize,
 }
 
 /// A count of what was shed, as counters take it.

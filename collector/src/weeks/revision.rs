@@ -1,9 +1,10 @@
-//! A released week is placed again, once, with the tables in use now.
+//! A released week is counted again, once, with the tables in use now and the homes that are left.
 //!
 //! Until a week is final its journal still gives counts, and newer tables may place its servers
-//! elsewhere. What may be told of that is decided by [`crate::release::revision`]; here stands when
-//! it may be asked. A withdrawal is no reason for a revision: the tables must be other ones. A home
-//! that withdrew since is missing from the new counts, and the rule for cells hides that.
+//! elsewhere, or the operator may have taken homes out. What may be told of that is decided by
+//! [`crate::release::revision`]; here stands when it may be asked. A withdrawal is no reason for a
+//! revision. A home that withdrew since is missing from the new counts, and the rule for cells hides
+//! that, as it hides a single home that was revoked.
 
 use super::{FOLDS_MAX, Weeks, WeeksError, closes_at, slices};
 use crate::format::json;
@@ -18,12 +19,12 @@ use phonehome_proto::time::{Timestamp, Week};
 pub enum Revised {
     /// It is revised now.
     Now(ReleaseId),
-    /// Its last release was made with these very tables.
+    /// Its last release was made with these very tables, and nobody was taken out since.
     SameTables(ReleaseId),
-    /// The tables are other ones, but no cell changed by enough homes: the release stays, and a
+    /// Tables or homes are other ones, but no cell changed by enough homes: the release stays, and a
     /// revision is still possible.
     NothingToTell(ReleaseId),
-    /// It was revised before, with other tables; once is all.
+    /// It was revised before; once is all.
     Twice(ReleaseId),
     /// It takes batches until then.
     StillOpen(Timestamp),
@@ -56,7 +57,8 @@ impl Weeks {
             let Some(row) = row.filter(|row| row.state < WeekState::Final) else {
                 return Ok(Revised::Final(last.id));
             };
-            if last.atlas == self.atlas.now().sources() {
+            let is_after_revocation = row.revocations > 0;
+            if last.atlas == self.atlas.now().sources() && !is_after_revocation {
                 return Ok(Revised::SameTables(last.id));
             }
             if last.id.revision == revision::REVISION_MAX {
@@ -66,7 +68,7 @@ impl Weeks {
                 return Ok(Revised::OtherMethod(first.id));
             }
             let counted = self.fold(week, slices()).await?;
-            let Some(revised) = revision::revise(first, &counted) else {
+            let Some(revised) = revision::revise(first, &counted, is_after_revocation) else {
                 return Ok(Revised::NothingToTell(first.id));
             };
             if self.keep(&revised, row.erasures, now).await? == Stored::Fresh {

@@ -3,10 +3,16 @@ use crate::geo::atlas::Atlas;
 use crate::geo::network::Asn;
 use crate::geo::network::Origin;
 use crate::journal::Journal;
-use crate::store::Slice;
-use crate::verify::fixture::{header, identity, key, monday, sealed, tuesday_noon, verified, week};
+use crate::registry::HomeKey;
+use crate::store::{Slice, Standing};
+use crate::verify::fixture::{
+    enrolled, header, identity, key, monday, rules, sealed, tuesday_noon, verified, week,
+};
+use crate::verify::verify;
+use phonehome_proto::batch::BatchHeader;
 use phonehome_proto::chance::{SeededChance, SharedChance};
 use phonehome_proto::net::Country;
+use phonehome_proto::time::Day;
 use std::path::PathBuf;
 
 struct Bench {
@@ -34,6 +40,7 @@ impl Bench {
             identity,
             atlas,
             metrics: Metrics::new(),
+            holder: [1; 16],
         };
         let bench = Self {
             folder,
@@ -216,6 +223,67 @@ async fn a_week_is_not_folded_with_another_key() {
 }
 
 #[tokio::test]
+async fn days_on_probation_count_in_nothing() {
+    let bench = Bench::with_homes(20).await;
+    let fold = async || bench.weeks.fold(week(), 2).await.expect("folds");
+    let without = fold().await;
+    let report = async |home: u8, day: Day, number: u8| {
+        let trial = HomeKey {
+            standing: Standing::Admitted {
+                counted_from: Some(monday().plus(1)),
+            },
+            ..enrolled(home)
+        };
+        let about = BatchHeader {
+            day,
+            ..header(home, number)
+        };
+        let late = closes_at(week()).plus_seconds(-1);
+        let batch = verify(sealed(home, about), Some(&trial), &rules(), late);
+        let origin = Origin {
+            country: Country::parse("DE").expect("a country"),
+            network: Asn(64_496),
+        };
+        let batch = vec![batch.expect("good")];
+        let outcome = bench.journal.accept(batch, Some(origin), tuesday_noon());
+        outcome.await.expect("written").remove(0).expect("taken")
+    };
+    for home in 21..=25 {
+        let key = key(home).public();
+        let store = &bench.weeks.store;
+        store.take_in(key.as_bytes(), tuesday_noon()).await;
+        assert!(
+            report(home, monday(), 7).await.is_fresh(),
+            "it has a receipt"
+        );
+        assert!(
+            !report(home, monday(), 7).await.is_fresh(),
+            "the same again"
+        );
+    }
+    assert_eq!(fold().await, without);
+    let left_out = || bench.weeks.metrics.snapshot()[&Counter::RowsOnProbation];
+    assert_eq!(left_out(), 5);
+    let page = bench
+        .weeks
+        .store
+        .journal_page(week(), Slice::WHOLE, None, usize::MAX);
+    let page = page.await.expect("reads");
+    let trial: Vec<_> = page.iter().filter(|row| row.is_on_probation).collect();
+    assert_eq!((page.len(), trial.len()), (25, 5));
+    assert!(
+        trial.iter().all(|row| row.origin.is_none()),
+        "nor where they were"
+    );
+    // The day after counts.
+    for home in 21..=25 {
+        report(home, monday().plus(1), 8).await;
+    }
+    assert_eq!(fold().await.homes, Some(25));
+    assert_eq!(left_out(), 10);
+}
+
+#[tokio::test]
 async fn a_row_that_does_not_open_is_left_out_and_counted() {
     let bench = Bench::with_homes(20).await;
     // A row of the right form that was never sealed with the week's key.
@@ -230,7 +298,7 @@ async fn a_row_that_does_not_open_is_left_out_and_counted() {
         header(1, 8).batch_id,
     );
     let sealed = sealed(1, header(1, 8));
-    let mut row = key.seal(ids, None, &sealed, &sealed, [0; 12]);
+    let mut row = key.seal(ids, (None, false), &sealed, &sealed, [0; 12]);
     row.sealed[20] ^= 1;
     let key_hash = phonehome_proto::id::Hash::of(&sealed.public_key);
     let append = vec![crate::store::Attempt::Append { row, key_hash }];
