@@ -4,6 +4,8 @@
 //! - **At once and whole.** In one transaction go the home's batches of every week that is not final,
 //!   with what told their repetitions, its keys and its entry. A batch that was under way finds its
 //!   key gone, in the transaction that would have appended it.
+//! - **Past a backup.** That it happened stands in the ledger and in its copy outside of the database
+//!   before the home is told, so that no older database is served.
 //! - **The receipt is true.** It says how many batches were erased; were there others by the time of
 //!   the transaction, nothing is erased and it is signed anew.
 //! - **What stays says nothing.** So that a repetition gets the same bytes, the erasure is kept for
@@ -17,6 +19,7 @@ mod tombstone;
 use crate::identity::Identity;
 use crate::journal::JournalError;
 use crate::journal::keys::{WeekKeyError, WeekKeys};
+use crate::ledger::{LedgerCopy, LedgerError};
 use crate::registry::{Answer, self_signed};
 use crate::store::{EraseAttempt, Erased, Store, StoreError, WeekState};
 use phonehome_proto::decode;
@@ -24,7 +27,7 @@ use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
-use phonehome_proto::time::{Timestamp, Week};
+use phonehome_proto::time::{Day, Timestamp, Week};
 use phonehome_proto::withdrawal::Erasure;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +41,8 @@ pub struct Withdrawals {
     pub keys: WeekKeys,
     /// Signs erasures.
     pub identity: Arc<Identity>,
+    /// Remembers that they happened when the store is put back from a backup.
+    pub ledger: LedgerCopy,
 }
 
 /// What became of a withdrawal.
@@ -71,7 +76,13 @@ impl Withdrawals {
             let (erasure, attempt) = self.prepare(sealed, (&key, home), &known, now).await?;
             let batches = attempt.held.iter().map(|(.., count)| count).sum::<u32>();
             let batches = usize::try_from(batches).unwrap_or(usize::MAX);
-            match self.store.erase(attempt).await.map_err(store_failed)? {
+            let erased = self.store.erase(attempt).await.map_err(store_failed)?;
+            if matches!(erased, Erased::Done | Erased::Repeated(_)) {
+                // Before anybody is told; also if the process ended in between the last time.
+                let followed = self.ledger.follow(&self.store).await;
+                followed.map_err(ledger_failed)?;
+            }
+            match erased {
                 Erased::Done => return Ok(Withdrawn::of(Answer::Fresh(erasure), batches)),
                 Erased::Repeated(kept) => {
                     // What does not open was altered in the file: what was said cannot be repeated.
@@ -126,6 +137,7 @@ impl Withdrawals {
             held,
             receipt: tombstone::seal(&sealed.payload, &erasure),
             forget_at: now.plus_seconds(limits::ERASURE_KEPT_SECONDS),
+            listed: (now.day().unwrap_or(Day::LAST), self.identity.listed(home)),
         };
         Ok((erasure, attempt))
     }
@@ -150,6 +162,16 @@ fn check(sealed: &SealedBatch, audience: Audience) -> Result<(VerifyingKey, Home
 
 fn store_failed(error: StoreError) -> JournalError {
     JournalError::Store(Arc::new(error))
+}
+
+fn ledger_failed(error: LedgerError) -> JournalError {
+    store_failed(match error {
+        LedgerError::Store(error) => error,
+        error => StoreError::Engine {
+            transaction: "ledger",
+            source: error.into(),
+        },
+    })
 }
 
 #[cfg(test)]

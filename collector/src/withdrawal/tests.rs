@@ -29,10 +29,13 @@ impl Bench {
         let identity = Arc::new(identity());
         let (journal, _) =
             Journal::start(store.clone(), Arc::clone(&identity), keys.clone(), chance);
+        let ledger = folder.path().join("identity.ledger");
+        let ledger = LedgerCopy::new(ledger, folder.path(), Arc::clone(&identity));
         let withdrawals = Withdrawals {
             store,
             keys,
             identity,
+            ledger,
         };
         Self {
             folder,
