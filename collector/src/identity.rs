@@ -5,17 +5,22 @@
 //! the connection too. The key lives in a file of mode 0600 and leaves it for memory only.
 
 use crate::secret_file::{self, SecretFileError};
+use hmac::{Hmac, KeyInit, Mac};
 use phonehome_proto::chance::Chance;
 use phonehome_proto::encode;
 use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::limits;
-use phonehome_proto::manifest::{ClockStatement, Manifest, ManifestLimits, Purpose, Retention};
+use phonehome_proto::manifest::{
+    ClockStatement, EnrolmentMode, Manifest, ManifestLimits, Purpose, Retention,
+};
 use phonehome_proto::receipt::Receipt;
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey, VerifyingKey};
 use phonehome_proto::time::Timestamp;
 use phonehome_proto::withdrawal::Erasure;
+use sha2::Sha256;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// The key, and in whose name it signs.
 #[derive(Debug)]
@@ -23,7 +28,11 @@ pub struct Identity {
     key: SigningKey,
     audience: Audience,
     purpose: Purpose,
+    enrolment: EnrolmentMode,
 }
+
+/// Keeps this use of the key apart from signing.
+const LISTED_LABEL: &[u8] = b"phonehome homes that were erased";
 
 /// What a collector promises about a volunteer's data, in one paragraph; part of its manifest.
 const PRIVACY_LABEL: &str = "\
@@ -31,7 +40,8 @@ const PRIVACY_LABEL: &str = "\
     public list they contacted: never a name, an address or a time of day. What it sends is kept \
     encrypted until its week is counted and destroyed seven days after the week's end; until then \
     whoever holds this collector's database and its keys could read it. Of your address only the \
-    country and the network are kept. A number is published only when at least ten homes of at \
+    country and the network are kept, and, of the month in which you join and the next, how many homes \
+    joined from around it, under a key that is then destroyed. A number is published only when at least ten homes of at \
     least three networks stand behind it.";
 
 impl Identity {
@@ -52,7 +62,7 @@ impl Identity {
         purpose: Purpose,
         chance: &mut impl Chance,
     ) -> Result<Self, SecretFileError> {
-        let seed = zeroize::Zeroizing::new(chance.bytes());
+        let seed = Zeroizing::new(chance.bytes());
         secret_file::create(path, &seed)?;
         Ok(Self::new(SigningKey::from_seed(&seed), purpose))
     }
@@ -65,7 +75,15 @@ impl Identity {
             key,
             audience,
             purpose,
+            enrolment: EnrolmentMode::default(),
         }
+    }
+
+    /// The same, announcing what becomes of homes without an invite.
+    #[must_use]
+    pub const fn announcing(mut self, enrolment: EnrolmentMode) -> Self {
+        self.enrolment = enrolment;
+        self
     }
 
     /// The public key: in invites, in `collector.pub`, in the TLS certificate.
@@ -84,6 +102,12 @@ impl Identity {
     #[must_use]
     pub const fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    /// What becomes of a home that brings no invite.
+    #[must_use]
+    pub const fn enrolment(&self) -> EnrolmentMode {
+        self.enrolment
     }
 
     /// The private key, for the one certificate and for `publish`.
@@ -124,6 +148,7 @@ impl Identity {
             ],
             endpoint_list_versions: vec![ENDPOINT_LIST_VERSION],
             privacy_label: PRIVACY_LABEL.to_owned(),
+            enrolment: self.enrolment,
         }
     }
 
@@ -192,6 +217,36 @@ impl Identity {
     #[must_use]
     pub fn sign_release(&self, text: &str) -> [u8; 64] {
         self.key.sign(PayloadType::Release, text.as_bytes())
+    }
+
+    /// What stands for a home in the ledger: HMAC under a key that grows from this one. Who has the
+    /// ledger can tell nothing from it; who has this key can tell whether a home that it knows is
+    /// there.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
+    #[must_use]
+    pub fn listed(&self, home: HomeId) -> Hash {
+        let mac = |key: &[u8], message: &[u8]| -> [u8; 32] {
+            let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+            mac.chain_update(message).finalize().into_bytes().into()
+        };
+        let key = Zeroizing::new(mac(&*self.key.seed(), LISTED_LABEL));
+        Hash::new(mac(&*key, home.as_bytes()))
+    }
+
+    /// The signature of a link of the ledger, or of what stands at the end of a backup.
+    #[must_use]
+    pub fn sign_ledger(&self, text: &str) -> [u8; 64] {
+        self.key.sign(PayloadType::Ledger, text.as_bytes())
+    }
+
+    /// Whether this collector signed `text` so.
+    #[must_use]
+    pub fn has_signed_ledger(&self, text: &str, signature: &[u8]) -> bool {
+        let key = self.public();
+        key.verify(PayloadType::Ledger, text.as_bytes(), signature)
+            .is_ok()
     }
 
     fn seal(&self, payload_type: PayloadType, payload: Vec<u8>) -> SealedBatch {

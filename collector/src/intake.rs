@@ -5,33 +5,47 @@
 //! memory; the address goes nowhere else. Refusals are outcomes; an error on the wire only ever
 //! means "come back": `UNAVAILABLE` with a time to wait.
 
+mod bodies;
+mod deferral;
+mod desk;
+pub mod forwarded;
 pub mod listener;
 pub mod proxy;
 pub mod tls;
 
+pub use bodies::BODIES_BYTES_MAX;
+pub use deferral::{Deferral, RETRY_SECONDS_MAX, RETRY_SECONDS_MIN, Waits};
+pub use desk::Desk;
+
 use crate::geo::in_use::AtlasInUse;
 use crate::geo::network::Origin;
 use crate::identity::Identity;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Accepted;
+use crate::line::Whom;
 use crate::metrics::{Counter, Metrics};
+use crate::readiness::{Readiness, Unready};
+use crate::registry::place::Whence;
+use crate::registry::window::Spent;
 use crate::registry::{Answer, Registry};
 use crate::store::StoreError;
-use crate::verify::{self, Rules, VerifiedBatch};
 use crate::withdrawal::{Withdrawals, Withdrawn};
+use bodies::Guarded;
+use forwarded::Forwarders;
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::SealedBatch;
 use phonehome_proto::status::{self, Outcome};
-use phonehome_proto::time::{Clock, Timestamp};
+use phonehome_proto::time::Clock;
 use phonehome_proto::v1;
 use phonehome_proto::v1::intake_server::IntakeServer;
 use proxy::Source;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Response, Status};
 
 /// Why a connection did not get through.
@@ -60,25 +74,25 @@ pub struct Intake {
     pub serial: u64,
     /// Knows who may report.
     pub registry: Registry,
-    /// Holds what was reported.
-    pub journal: Journal,
+    /// Decides over what is reported.
+    pub desk: Desk,
     /// Forgets who leaves.
     pub withdrawals: Withdrawals,
+    /// Proxies that say in each request whom it speaks for.
+    pub forwarders: Option<Arc<Forwarders>>,
     /// Knows where an address stands.
     pub atlas: AtlasInUse,
     /// Knows the time.
     pub clock: Arc<dyn Clock>,
     /// Counts.
     pub metrics: Metrics,
+    /// What gRPC's health service follows.
+    pub readiness: Readiness,
+    /// Spreads those who are sent away.
+    pub waits: Waits,
     /// Told when the store can no longer be written.
     pub failure: watch::Sender<Option<Arc<StoreError>>>,
 }
-
-/// Requests at one time; a further one is told to come back. Bounds the memory that bodies take.
-pub const REQUESTS_MAX: usize = 32;
-
-/// Seconds a busy collector asks to wait.
-pub const RETRY_SECONDS: u32 = 30;
 
 /// A request that is not answered after so long is dropped.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -103,29 +117,33 @@ impl Intake {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<IntakeServer<Self>>().await;
+        let follows = follow(health, self.readiness.watch());
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
             .build_v1()
             .expect("the build made the descriptor set");
-        let admission = admission(self.metrics.clone());
+        let (waits, metrics) = (self.waits.clone(), self.metrics.clone());
+        let forwarders = self.forwarders.clone();
         let service = IntakeServer::new(self)
             .max_decoding_message_size(limits::REQUEST_BYTES_MAX)
             .max_encoding_message_size(limits::REQUEST_BYTES_MAX);
-        tonic::transport::Server::builder()
+        let serving = tonic::transport::Server::builder()
             .timeout(REQUEST_TIMEOUT)
             .max_concurrent_streams(STREAMS_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .max_connection_age(CONNECTION_AGE)
             .max_connection_age_grace(REQUEST_TIMEOUT)
-            .add_service(InterceptedService::new(service, admission))
+            .add_service(Guarded::new(service, forwarders, waits, metrics))
             .add_service(health_service)
             .add_service(reflection)
             .serve_with_incoming_shutdown(
                 ReceiverStream::new(connections).map(Ok::<_, std::io::Error>),
                 shutdown,
-            )
-            .await
+            );
+        tokio::select! {
+            served = serving => served,
+            never = follows => match never {},
+        }
     }
 
     /// The country and network of whoever speaks; all that is ever taken from an address.
@@ -136,22 +154,29 @@ impl Intake {
         }
     }
 
-    /// "Come back", and a word to the operator if the store is the reason.
-    fn defer(&self, error: &JournalError) -> Status {
-        match error {
-            JournalError::Busy => {}
-            JournalError::Key(error) => {
-                tracing::error!(%error, "a week's key cannot be used; its batches are not taken");
-            }
-            JournalError::Store(error) => self.fail(error),
-        }
-        self.metrics.count(Counter::RequestsOverloaded);
-        status::overloaded(RETRY_SECONDS)
+    /// Where a home enrols from: its address goes no further than this, and under an HMAC into counters.
+    fn whence<T>(&self, request: &Request<T>) -> Whence {
+        let address = match request.extensions().get::<Source>() {
+            Some(Source::Client(address)) => Some(*address),
+            Some(Source::Unknown) | None => None,
+        };
+        let network = self.origin(request).map(|origin| origin.network);
+        Whence { address, network }
     }
 
-    fn fail(&self, error: &Arc<StoreError>) {
-        tracing::error!(%error, "nothing is acknowledged any more");
-        self.failure.send_replace(Some(Arc::clone(error)));
+    /// "Come back", and a word to the operator if the store is the reason.
+    fn defer(&self, why: &Deferral) -> Status {
+        if let Deferral::Store(error) = why {
+            if error.passes() {
+                tracing::warn!(%error, "nothing is acknowledged for now");
+            } else {
+                tracing::error!(%error, "nothing is acknowledged any more");
+                self.failure.send_replace(Some(Arc::clone(error)));
+            }
+        }
+        self.metrics
+            .count(Counter::RequestsTurnedAway(why.as_str()));
+        status::overloaded(self.waits.seconds())
     }
 
     /// Counts what a home is told about itself, and puts it in the wire's words.
@@ -170,74 +195,32 @@ impl Intake {
         Some(status::outcome_to_wire(outcome))
     }
 
-    /// Verifies a whole request off the runtime's threads: a full one is milliseconds of arithmetic.
-    async fn verify(
-        &self,
-        sealed: Vec<SealedBatch>,
-        now: Timestamp,
-    ) -> Result<Vec<Result<VerifiedBatch, Reject>>, JournalError> {
-        let keys = self.registry.keys(&sealed).await;
-        let keys = keys.map_err(|error| JournalError::Store(Arc::new(error)))?;
-        let rules = Rules::of(&self.identity.rules());
-        let verified = tokio::task::spawn_blocking(move || {
-            sealed
-                .into_iter()
-                .zip(keys)
-                .map(|(sealed, key)| verify::verify(sealed, key.as_ref(), &rules, now))
-                .collect()
-        });
-        Ok(verified
-            .await
-            .expect("verification does not panic, whatever the bytes"))
-    }
-
     async fn submit(
         &self,
+        whom: Whom,
         mut sealed: Vec<SealedBatch>,
         origin: Option<Origin>,
-    ) -> Result<Vec<Outcome>, JournalError> {
-        let now = self.clock.now();
+    ) -> Result<Vec<Outcome>, Deferral> {
         let surplus = sealed.split_off(sealed.len().min(limits::REQUEST_BATCHES_MAX));
-        let verified = self.verify(sealed, now).await?;
-        let mut outcomes: Vec<Option<Outcome>> = Vec::with_capacity(verified.len());
-        let mut good = Vec::with_capacity(verified.len());
-        for result in verified {
-            match result {
-                Ok(batch) => {
-                    good.push(batch);
-                    outcomes.push(None);
-                }
-                Err(reject) => outcomes.push(Some(Outcome::Refused(reject))),
-            }
-        }
+        let now = self.clock.now();
         // Counted only once all of the request is decided: a request that fails is sent again whole.
-        let accepted = self.journal.accept(good, origin, now).await?;
-        let mut accepted = accepted.into_iter().map(|result| match result {
+        let decided = self.desk.submit(whom, sealed, origin, now).await?;
+        let surplus = surplus.into_iter().map(|_| Err(Reject::TooMany));
+        let tell = |outcome: Result<Accepted, Reject>| match outcome {
             Ok(batch) => {
-                let fresh = batch.is_fresh();
-                let counter = if fresh {
+                self.metrics.count(if batch.is_fresh() {
                     Counter::BatchesAccepted
                 } else {
                     Counter::BatchesRepeated
-                };
-                self.metrics.count(counter);
+                });
                 Outcome::Receipt(batch.into_receipt())
             }
-            Err(reject) => Outcome::Refused(reject),
-        });
-        let outcomes: Vec<Outcome> = outcomes
-            .into_iter()
-            .map(|outcome| {
-                outcome.unwrap_or_else(|| accepted.next().expect("one outcome for each batch"))
-            })
-            .chain(surplus.iter().map(|_| Outcome::Refused(Reject::TooMany)))
-            .collect();
-        for outcome in &outcomes {
-            if let Outcome::Refused(reject) = outcome {
-                self.metrics.count(Counter::BatchesRejected(*reject));
+            Err(reject) => {
+                self.metrics.count(Counter::BatchesRejected(reject));
+                Outcome::Refused(reject)
             }
-        }
-        Ok(outcomes)
+        };
+        Ok(decided.into_iter().chain(surplus).map(tell).collect())
     }
 }
 
@@ -266,18 +249,23 @@ impl v1::intake_server::Intake for Intake {
     ) -> Result<Response<v1::EnrolResponse>, Status> {
         self.metrics.count(Counter::EnrolmentsReceived);
         let undecided = Undecided::new(&self.metrics, Counter::EnrolmentsDeferred, 1);
+        let whence = self.whence(&request);
         let v1::EnrolRequest {
             enrolment,
             invite_token,
         } = request.into_inner();
-        // An absent envelope is an empty one: it has no type that is taken.
-        let sealed = status::envelope_from_wire(enrolment.unwrap_or_default());
         let now = self.clock.now();
-        let enrolled = self
-            .registry
-            .enrol(&sealed, &invite_token, &self.identity, now)
-            .await;
-        let answer = enrolled.map_err(|error| self.defer(&JournalError::Store(Arc::new(error))))?;
+        let answer = if self.registry.attempt(&whence, now) == Spent::Over {
+            Answer::Refused(Reject::TooMany)
+        } else {
+            // An absent envelope is an empty one: it has no type that is taken.
+            let sealed = status::envelope_from_wire(enrolment.unwrap_or_default());
+            let enrolled = self
+                .registry
+                .enrol(&sealed, &invite_token, &whence, &self.identity, now)
+                .await;
+            enrolled.map_err(|error| self.defer(&error.into()))?
+        };
         undecided.decide();
         let outcome = self.tell(
             answer,
@@ -297,7 +285,7 @@ impl v1::intake_server::Intake for Intake {
         let sealed = status::envelope_from_wire(rotation);
         let now = self.clock.now();
         let rotated = self.registry.rotate(&sealed, &self.identity, now).await;
-        let answer = rotated.map_err(|error| self.defer(&JournalError::Store(Arc::new(error))))?;
+        let answer = rotated.map_err(|error| self.defer(&Deferral::Store(Arc::new(error))))?;
         undecided.decide();
         let outcome = self.tell(
             answer,
@@ -316,7 +304,8 @@ impl v1::intake_server::Intake for Intake {
         let withdrawal = request.into_inner().withdrawal.unwrap_or_default();
         let sealed = status::envelope_from_wire(withdrawal);
         let withdrawn = self.withdrawals.withdraw(&sealed, self.clock.now()).await;
-        let Withdrawn { answer, batches } = withdrawn.map_err(|error| self.defer(&error))?;
+        let Withdrawn { answer, batches } =
+            withdrawn.map_err(|error| self.defer(&Deferral::of(&error)))?;
         undecided.decide();
         self.metrics.add(Counter::BatchesErased, batches);
         let outcome = self.tell(
@@ -332,8 +321,7 @@ impl v1::intake_server::Intake for Intake {
         request: Request<v1::SubmitRequest>,
     ) -> Result<Response<v1::SubmitResponse>, Status> {
         let origin = self.origin(&request);
-        // Holds its place until the answer is ready.
-        let _admitted = request.extensions().get::<Admitted>().cloned();
+        let whom = Source::whom(request.extensions().get());
         let batches = request.into_inner().batches;
         let received = batches.len();
         self.metrics.add(Counter::BatchesReceived, received);
@@ -342,7 +330,7 @@ impl v1::intake_server::Intake for Intake {
             .into_iter()
             .map(status::envelope_from_wire)
             .collect();
-        match self.submit(sealed, origin).await {
+        match self.submit(whom, sealed, origin).await {
             Ok(outcomes) => {
                 undecided.decide();
                 let outcomes = outcomes.into_iter().map(status::outcome_to_wire).collect();
@@ -353,24 +341,21 @@ impl v1::intake_server::Intake for Intake {
     }
 }
 
-// === admission ===
-
-/// A request's place among [`REQUESTS_MAX`]; it travels with the request, and its body is read only
-/// once it has one.
-#[derive(Clone)]
-struct Admitted(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
-
-fn admission(
-    metrics: Metrics,
-) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone + Send + Sync + 'static {
-    let room = Arc::new(Semaphore::new(REQUESTS_MAX));
-    move |mut request| {
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
-            metrics.count(Counter::RequestsOverloaded);
-            return Err(status::overloaded(RETRY_SECONDS));
-        };
-        request.extensions_mut().insert(Admitted(Arc::new(permit)));
-        Ok(request)
+/// Has the health service say what readiness says, for ever.
+async fn follow(
+    health: tonic_health::server::HealthReporter,
+    mut readiness: watch::Receiver<BTreeSet<Unready>>,
+) -> Infallible {
+    loop {
+        let is_ready = readiness.borrow_and_update().is_empty();
+        if is_ready {
+            health.set_serving::<IntakeServer<Intake>>().await;
+        } else {
+            health.set_not_serving::<IntakeServer<Intake>>().await;
+        }
+        if readiness.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

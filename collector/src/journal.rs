@@ -10,7 +10,10 @@
 //!   appending are one transaction, and whatever waits meanwhile shares the next one.
 //! - **Sealed.** A row says nothing but its week, two tokens, a hash and the home's country and
 //!   network; the rest is ciphertext under the week's key, which is not in the database.
-//! - **Bounded.** At most [`QUEUE_BYTES_MAX`] wait; who finds no room is told to come back.
+//! - **Bounded.** At most [`QUEUE_BYTES_MAX`] are on their way to the disk. Who comes then waits before
+//!   anything of it is sealed, and `intake` decides how many may.
+//! - **Arithmetic has threads of its own.** Sealing and signing happen neither on the runtime's threads
+//!   nor on the one that writes.
 
 pub mod keys;
 pub mod week_key;
@@ -25,7 +28,8 @@ use phonehome_proto::id::Hash;
 use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch};
-use phonehome_proto::time::Timestamp;
+use phonehome_proto::time::{Timestamp, Week};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -42,8 +46,8 @@ pub struct Accepted {
 /// Why the journal took nothing of a list. All of it may be sent again.
 #[derive(Clone, Debug, Error)]
 pub enum JournalError {
-    /// Too much waits already.
-    #[error("too many batches wait to be written")]
+    /// Too much waits already, or what it waits for does not come to rest.
+    #[error("the collector is busy")]
     Busy,
     /// A week's key cannot be used.
     #[error("{0}")]
@@ -63,6 +67,18 @@ pub struct Journal {
     writer: mpsc::UnboundedSender<Waiting>,
 }
 
+/// The batches of some requests, about to be written: sealed, and with what to say of each afterwards.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Of each request, how to read the store's answers; or why it is not asked.
+    lists: Vec<Result<Vec<Step>, JournalError>>,
+    attempts: Vec<Attempt>,
+    room: OwnedSemaphorePermit,
+}
+
+/// The good batches of one request, where they come from, and when they came.
+pub type Request = (Vec<VerifiedBatch>, Option<Origin>, Timestamp);
+
 /// A list that waits for its transaction. What it holds of `room` bounds the queue.
 struct Waiting {
     attempts: Vec<Attempt>,
@@ -70,8 +86,11 @@ struct Waiting {
     _room: OwnedSemaphorePermit,
 }
 
-/// Bytes of envelopes that may wait to be written.
-pub const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Keys of the weeks that some batches belong to, or why there are none.
+type Keys = BTreeMap<Week, Result<Option<Arc<WeekKey>>, JournalError>>;
+
+/// Bytes of envelopes that may be on their way to the disk: two groups of full homes' days.
+pub const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Batches that share a transaction. The next ones share the next.
 pub const GROUP_BATCHES_MAX: usize = 1_024;
@@ -117,85 +136,177 @@ impl Journal {
         origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<Vec<Result<Accepted, Reject>>, JournalError> {
-        let bytes: usize = batches
-            .iter()
-            .map(|b| b.sealed().payload.len() + limits::ENVELOPE_BYTES_MAX)
-            .sum();
-        let bytes = u32::try_from(bytes.max(1)).map_err(|_| JournalError::Busy)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
-        let room = room.map_err(|_| JournalError::Busy)?;
+        let prepared = self.prepare(vec![(batches, origin, now)]).await;
+        let mut outcomes = self.write(prepared).await;
+        outcomes.pop().expect("one answer for each request")
+    }
 
-        let mut steps = Vec::with_capacity(batches.len());
-        let mut attempts = Vec::with_capacity(batches.len());
-        for batch in batches {
-            let prepared = self.prepare(&batch, origin, now).await;
-            let (step, attempt) = prepared?;
-            steps.push(step);
-            attempts.extend(attempt);
+    /// Waits for room on the way to the disk and seals the batches of some requests.
+    ///
+    /// # Panics
+    /// Never: sealing does not panic.
+    pub async fn prepare(&self, requests: Vec<Request>) -> Prepared {
+        let bytes: usize = batches(&requests)
+            .map(|batch| batch.sealed().payload.len() + limits::ENVELOPE_BYTES_MAX)
+            .sum();
+        let bytes = u32::try_from(bytes.min(QUEUE_BYTES_MAX)).expect("far below 4 GiB");
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await;
+        let room = room.expect("the semaphore is never closed");
+        let keys = self.keys(batches(&requests)).await;
+        let journal = self.clone();
+        let sealed = tokio::task::spawn_blocking(move || {
+            let (mut lists, mut attempts) = (Vec::with_capacity(requests.len()), Vec::new());
+            for (batches, origin, now) in requests {
+                lists.push(journal.seal(&batches, origin, now, &keys, &mut attempts));
+            }
+            (lists, attempts)
+        });
+        let (lists, attempts) = sealed.await.expect("sealing does not panic");
+        Prepared {
+            lists,
+            attempts,
+            room,
+        }
+    }
+
+    /// Writes what is prepared, and shares the transaction with whatever waits meanwhile. One answer
+    /// for each request, in order: an outcome for each of its batches, or why none of them is
+    /// acknowledged. A request whose week has no key leaves the others alone; if the store fails, all
+    /// of them do.
+    pub async fn write(
+        &self,
+        prepared: Prepared,
+    ) -> Vec<Result<Vec<Result<Accepted, Reject>>, JournalError>> {
+        let lists = prepared.lists.into_iter();
+        match self.append(prepared.attempts, prepared.room).await {
+            Ok(appended) => {
+                let mut appended = appended.into_iter();
+                lists
+                    .map(|steps| {
+                        let steps = steps?.into_iter();
+                        Ok(steps.map(|step| step.finish(&mut appended)).collect())
+                    })
+                    .collect()
+            }
+            Err(error) => lists
+                .map(|steps| Err(steps.err().unwrap_or_else(|| error.clone())))
+                .collect(),
+        }
+    }
+
+    async fn append(
+        &self,
+        attempts: Vec<Attempt>,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Vec<Appended>, JournalError> {
+        if attempts.is_empty() {
+            return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();
         let stopped = || JournalError::Store(Arc::new(StoreError::Stopped));
-        self.writer
-            .send(Waiting {
-                attempts,
-                reply,
-                _room: room,
-            })
-            .map_err(|_| stopped())?;
-        let appended = answer
+        let waiting = Waiting {
+            attempts,
+            reply,
+            _room: room,
+        };
+        self.writer.send(waiting).map_err(|_| stopped())?;
+        answer
             .await
             .map_err(|_| stopped())?
-            .map_err(JournalError::Store)?;
-        let mut appended = appended.into_iter();
-        Ok(steps
-            .into_iter()
-            .map(|step| step.finish(&mut appended))
-            .collect())
+            .map_err(JournalError::Store)
+    }
+
+    /// The keys that these batches need: a new one where a week begins with them, only what there is
+    /// where their week takes no more.
+    async fn keys<'a>(&self, batches: impl Iterator<Item = &'a VerifiedBatch>) -> Keys {
+        let mut keys = Keys::new();
+        for batch in batches {
+            let (week, seals) = (batch.week(), batch.timeliness() == Timeliness::InTime);
+            let is_known = match keys.get(&week) {
+                None => false,
+                Some(Ok(None)) => !seals,
+                Some(_) => true,
+            };
+            if is_known {
+                continue;
+            }
+            let key = if seals {
+                self.keys.for_sealing(week).await
+            } else {
+                self.keys.existing(week)
+            };
+            keys.insert(week, key.map_err(JournalError::from));
+        }
+        keys
+    }
+
+    /// Seals the batches of one request, and gives how to read the answers about them. Arithmetic only.
+    fn seal(
+        &self,
+        batches: &[VerifiedBatch],
+        origin: Option<Origin>,
+        now: Timestamp,
+        keys: &Keys,
+        attempts: &mut Vec<Attempt>,
+    ) -> Result<Vec<Step>, JournalError> {
+        let (mut steps, mut asked) = (Vec::with_capacity(batches.len()), Vec::new());
+        for batch in batches {
+            let key = keys.get(&batch.week()).cloned().unwrap_or(Ok(None))?;
+            let (step, attempt) = self.seal_one(batch, origin, now, key);
+            steps.push(step);
+            asked.extend(attempt);
+        }
+        attempts.append(&mut asked);
+        Ok(steps)
     }
 
     /// What to ask of the store for one batch, and how to read the answer.
-    async fn prepare(
+    fn seal_one(
         &self,
         batch: &VerifiedBatch,
         origin: Option<Origin>,
         now: Timestamp,
-    ) -> Result<(Step, Option<Attempt>), JournalError> {
+        key: Option<Arc<WeekKey>>,
+    ) -> (Step, Option<Attempt>) {
         let (week, home, sealed) = (batch.week(), batch.home(), batch.sealed());
         let batch_id = batch.batch().header().batch_id;
-        let payload_hash = Hash::of(&sealed.payload);
         let late = match batch.timeliness() {
-            Timeliness::InTime => {
-                let key = self.keys.for_sealing(week).await?;
-                let receipt = self
-                    .identity
-                    .receipt(home, PayloadType::Batch, payload_hash, now);
-                let nonce = self.chance.clone().bytes();
-                let key_hash = Hash::of(&sealed.public_key);
-                let row = key.seal((home, batch_id), origin, sealed, &receipt, nonce);
-                return Ok((
-                    Step::Append { key, receipt },
-                    Some(Attempt::Append { row, key_hash }),
-                ));
-            }
-            Timeliness::TooEarly => Reject::TooEarly,
-            Timeliness::TooLate => Reject::TooLate,
+            Timeliness::InTime => None,
+            Timeliness::TooEarly => Some(Reject::TooEarly),
+            Timeliness::TooLate => Some(Reject::TooLate),
         };
-        let Some(key) = self.keys.existing(week)? else {
-            // No key: nothing of this week is held, so nothing can be a repetition.
-            return Ok((Step::Refuse(late), None));
+        let Some(key) = key else {
+            // Nothing of that week was ever held, or nothing is any more.
+            return (Step::Refuse(late.unwrap_or(Reject::TooLate)), None);
         };
-        let (home, batch) = (key.home_token(home), key.batch_token(home, batch_id));
-        let attempt = Attempt::Look {
-            week,
-            home,
-            batch,
-            payload_hash,
-        };
-        Ok((Step::Look { key, late }, Some(attempt)))
+        let payload_hash = Hash::of(&sealed.payload);
+        if let Some(late) = late {
+            let look = Attempt::Look {
+                week,
+                home: key.home_token(home),
+                batch: key.batch_token(home, batch_id),
+                payload_hash,
+            };
+            return (Step::Look { key, late }, Some(look));
+        }
+        let receipt = self
+            .identity
+            .receipt(home, PayloadType::Batch, payload_hash, now);
+        let nonce = self.chance.clone().bytes();
+        let key_hash = Hash::of(&sealed.public_key);
+        let whence = (origin, batch.is_on_probation());
+        let row = key.seal((home, batch_id), whence, sealed, &receipt, nonce);
+        let append = Attempt::Append { row, key_hash };
+        (Step::Append { key, receipt }, Some(append))
     }
 }
 
+fn batches(requests: &[Request]) -> impl Iterator<Item = &VerifiedBatch> {
+    requests.iter().flat_map(|(batches, ..)| batches)
+}
+
 /// How to read the store's answer about one batch.
+#[derive(Debug)]
 enum Step {
     /// It was asked to append; this is the receipt if it did.
     Append {

@@ -16,18 +16,24 @@
 //! publish   maps and files, signed
 //! ```
 
+pub mod admin;
+pub mod backup;
 pub mod config;
 pub mod envelope;
 pub mod identity;
 pub mod metrics;
+pub mod readiness;
 pub mod secret_file;
 
 pub mod intake;
+mod line;
 pub mod registry;
 
 pub mod verify;
 
 pub mod journal;
+pub mod ledger;
+pub mod revocation;
 pub mod store;
 pub mod weeks;
 pub mod withdrawal;

@@ -1,12 +1,16 @@
 //! `phonehome-collector`: arguments, configuration, exit codes; nothing else.
 
+#[path = "main/agents.rs"]
+mod agents;
+
+use agents::Agents;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use phonehome_collector::config::Config;
 use phonehome_collector::format::table::TableName;
 use phonehome_collector::geo::atlas::Atlas;
 use phonehome_collector::owners::Address;
 use phonehome_collector::query::{self, QueryError, Question, Source, Subject};
-use phonehome_collector::run::commands::{self, Found};
+use phonehome_collector::run::commands::{self, Found, Restore};
 use phonehome_collector::run::ground::Ground;
 use phonehome_collector::run::{self, RunError, tables};
 use phonehome_proto::chance::{SharedChance, SystemChance};
@@ -40,11 +44,25 @@ enum Command {
     /// Who may report
     #[command(subcommand)]
     Agents(Agents),
+    /// Move the store from its file to a database server, while the collector serves
+    Migrate {
+        /// The server, like postgresql://USER@HOST/DATABASE?sslmode=require; no password in it
+        #[arg(long, value_name = "URL")]
+        to: String,
+        /// Holds the password and nothing else; mode 0600
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Who may certify the server, in PEM
+        #[arg(long, value_name = "FILE")]
+        root_certificates: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
     /// Close, fold and release a week by hand
     Release {
         /// An ISO week, like 2026-W46
         week: Week,
-        /// Place a released week again with the tables in use now; once, and until it is final
+        /// Count a released week again, by the tables in use now and without revoked homes; once, and until it is final
         #[arg(long)]
         revise: bool,
         #[command(flatten)]
@@ -71,6 +89,23 @@ enum Command {
         #[command(subcommand)]
         subject: QuerySubject,
     },
+    /// Write what the database holds to a file, while the collector runs
+    Backup {
+        /// Must not be there yet
+        file: PathBuf,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+    /// Make the database from a backup, without the homes that left since
+    Restore {
+        /// A backup of this collector
+        file: PathBuf,
+        /// How many links the ledger has at least, where the count beside the week keys is lost
+        #[arg(long, value_name = "N")]
+        links: Option<u64>,
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
     /// The tables of places: what they know, which they are, newer ones
     #[command(subcommand)]
     Geo(Geo),
@@ -88,20 +123,6 @@ struct ConfigArgument {
         default_value = "/etc/phonehome/collector.toml"
     )]
     config: PathBuf,
-}
-
-#[derive(Subcommand)]
-enum Agents {
-    /// Print invites; each lets one home in
-    Invite {
-        /// How many
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-        count: u32,
-        #[command(flatten)]
-        config: ConfigArgument,
-    },
-    /// List the homes that may report
-    List(ConfigArgument),
 }
 
 #[derive(Subcommand)]
@@ -257,13 +278,21 @@ async fn run(command: Command) -> Result<Found, Failure> {
     Ok(match command {
         Command::Serve(config) => serve(config.load()?).await?,
         Command::Check(config) => {
-            commands::check(&config.load()?)?;
+            let config = config.load()?;
+            commands::check(&config)?;
+            commands::check_server(&config).await?;
             Found::default()
         }
-        Command::Agents(Agents::Invite { count, config }) => {
-            commands::invite(&config.open().await?, count, now).await?
+        Command::Agents(command) => command.run(now).await?,
+        Command::Migrate {
+            to,
+            password_file,
+            root_certificates,
+            config,
+        } => {
+            let config = config.load()?;
+            commands::migrate(&config, &to, password_file, root_certificates).await?
         }
-        Command::Agents(Agents::List(config)) => commands::list(&config.open().await?).await?,
         Command::Release {
             week,
             revise,
@@ -277,6 +306,14 @@ async fn run(command: Command) -> Result<Found, Failure> {
             }
         }
         Command::Publish { out, config } => commands::publish(&config.open().await?, &out).await?,
+        Command::Backup { file, config } => {
+            commands::backup(&config.open().await?, &file, now).await?
+        }
+        Command::Restore {
+            file,
+            links,
+            config,
+        } => commands::restore(&config.load()?, &Restore { file, links }).await?,
         Command::Verify { dir, key } => commands::verify(&dir, key.as_ref())?,
         Command::Query { subject } => ask(subject).await?,
         Command::Geo(Geo::Status(config)) => commands::geo_status(&config.load()?)?,
@@ -297,11 +334,7 @@ async fn run(command: Command) -> Result<Found, Failure> {
                 Some(file) => tables::load(&Config::load(&file).map_err(RunError::from)?)?.atlas,
                 None => Atlas::embedded(),
             };
-            let format = match format {
-                RowFormat::Table => commands::Format::Table,
-                RowFormat::Json => commands::Format::Json,
-            };
-            commands::geo_lookup(&atlas, &addresses, format)
+            commands::geo_lookup(&atlas, &addresses, format.into())
         }
     })
 }
@@ -370,6 +403,15 @@ async fn ask(subject: QuerySubject) -> Result<Found, Failure> {
         text: String::from_utf8_lossy(&text).into_owned(),
         is_finding: false,
     })
+}
+
+impl From<RowFormat> for commands::Format {
+    fn from(format: RowFormat) -> Self {
+        match format {
+            RowFormat::Table => Self::Table,
+            RowFormat::Json => Self::Json,
+        }
+    }
 }
 
 impl ConfigArgument {

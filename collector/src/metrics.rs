@@ -1,10 +1,14 @@
 //! One counter per arrow and one per reason, all there from the start, at zero.
 //!
 //! Incrementing is the only thing a stage can do with them. They count since the process began, are
-//! written to the log when it ends, and are read by tests through the handle; no interface shows
-//! them, because a count of an open week's batches is a number that passed no gate.
+//! written to the log when it ends, read by tests through the handle, and shown on the admin address.
+//! No interface for readers shows them, because a count of an open week's batches is a number that
+//! passed no gate.
 
-use crate::intake::Refusal;
+pub mod exposition;
+
+use crate::intake::forwarded::Misforwarded;
+use crate::intake::{Deferral, Refusal};
 use phonehome_proto::reject::Reject;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +21,20 @@ pub enum Counter {
     ConnectionsAccepted,
     /// Connections that did not, and why.
     ConnectionsRefused(Refusal),
+    /// Requests that came in.
+    RequestsReceived,
+    /// Requests with an answer, be it a refusal.
+    RequestsAnswered,
     /// Requests told to come back.
-    RequestsOverloaded,
+    RequestsDeferred,
+    /// Requests told to come back, by why.
+    RequestsTurnedAway(&'static str),
+    /// Requests that were none, or larger than may be.
+    RequestsUnreadable,
+    /// Requests whose home hung up, or that took too long.
+    RequestsAbandoned,
+    /// Of the unreadable ones, those that nobody can say whom they speak for, and why.
+    RequestsMisforwarded(Misforwarded),
     /// Batches that came in.
     BatchesReceived,
     /// Batches that are held, counted once.
@@ -66,6 +82,18 @@ pub enum Counter {
     KeysForgotten,
     /// Receipts of withdrawals that are not repeated any more.
     ErasuresForgotten,
+    /// Enrolments from addresses whose attempts found no room to be watched.
+    EnrolmentsUnwatched,
+    /// Batches of homes whose spending found no room to be watched.
+    BatchesUnwatched,
+    /// Invites that are used up or have expired.
+    InvitesForgotten,
+    /// Homes that nobody approved.
+    PendingForgotten,
+    /// Counters of places, of months that are over.
+    PlacesForgotten,
+    /// Journal rows of days on which their home was on probation, each time their week is counted.
+    RowsOnProbation,
     /// Weeks that were closed.
     WeeksClosed,
     /// Journal rows left out of a fold because they did not open. Must stay zero.
@@ -89,7 +117,11 @@ impl Counter {
     pub fn all() -> impl Iterator<Item = Self> {
         let plain = [
             Self::ConnectionsAccepted,
-            Self::RequestsOverloaded,
+            Self::RequestsReceived,
+            Self::RequestsAnswered,
+            Self::RequestsDeferred,
+            Self::RequestsUnreadable,
+            Self::RequestsAbandoned,
             Self::BatchesReceived,
             Self::BatchesAccepted,
             Self::BatchesRepeated,
@@ -109,6 +141,12 @@ impl Counter {
             Self::BatchesErased,
             Self::KeysForgotten,
             Self::ErasuresForgotten,
+            Self::EnrolmentsUnwatched,
+            Self::BatchesUnwatched,
+            Self::InvitesForgotten,
+            Self::PendingForgotten,
+            Self::PlacesForgotten,
+            Self::RowsOnProbation,
             Self::WeeksClosed,
             Self::RowsUnreadable,
             Self::ContactsShed,
@@ -119,6 +157,8 @@ impl Counter {
         plain
             .into_iter()
             .chain(Refusal::ALL.map(Self::ConnectionsRefused))
+            .chain(Deferral::LABELS.map(Self::RequestsTurnedAway))
+            .chain(Misforwarded::ALL.map(Self::RequestsMisforwarded))
             .chain(Reject::ALL.map(Self::BatchesRejected))
             .chain(Reject::ALL.map(Self::EnrolmentsRejected))
             .chain(Reject::ALL.map(Self::RotationsRejected))
@@ -134,7 +174,13 @@ impl Counter {
         match self {
             Self::ConnectionsAccepted => plain("connections_accepted"),
             Self::ConnectionsRefused(refusal) => labelled("connections_refused", refusal.as_str()),
-            Self::RequestsOverloaded => plain("requests_overloaded"),
+            Self::RequestsReceived => plain("requests_received"),
+            Self::RequestsAnswered => plain("requests_answered"),
+            Self::RequestsDeferred => plain("requests_deferred"),
+            Self::RequestsTurnedAway(why) => labelled("requests_turned_away", why),
+            Self::RequestsUnreadable => plain("requests_unreadable"),
+            Self::RequestsAbandoned => plain("requests_abandoned"),
+            Self::RequestsMisforwarded(why) => labelled("requests_misforwarded", why.as_str()),
             Self::BatchesReceived => plain("batches_received"),
             Self::BatchesAccepted => plain("batches_accepted"),
             Self::BatchesRepeated => plain("batches_repeated"),
@@ -158,6 +204,12 @@ impl Counter {
             Self::BatchesErased => plain("batches_erased"),
             Self::KeysForgotten => plain("keys_forgotten"),
             Self::ErasuresForgotten => plain("erasures_forgotten"),
+            Self::EnrolmentsUnwatched => plain("enrolments_unwatched"),
+            Self::BatchesUnwatched => plain("batches_unwatched"),
+            Self::InvitesForgotten => plain("invites_forgotten"),
+            Self::PendingForgotten => plain("pending_forgotten"),
+            Self::PlacesForgotten => plain("places_forgotten"),
+            Self::RowsOnProbation => plain("rows_on_probation"),
             Self::WeeksClosed => plain("weeks_closed"),
             Self::RowsUnreadable => plain("rows_unreadable"),
             Self::ContactsShed => plain("contacts_shed"),

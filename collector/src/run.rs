@@ -7,21 +7,27 @@
 
 pub mod commands;
 mod error;
+mod examination;
 pub mod ground;
 mod readers;
 pub mod tables;
 
 pub use error::RunError;
 
+use crate::admin;
 use crate::api::{self, Shelf};
 use crate::config::Config;
 use crate::intake::listener::Door;
-use crate::intake::{Intake, tls};
+use crate::intake::{Desk, Intake, Waits, tls};
 use crate::journal::Journal;
+use crate::journal::keys::WeekKeys;
 use crate::metrics::{Counter, Metrics};
 use crate::publish;
+use crate::readiness::Readiness;
+use crate::registry::InviteOrder;
 use crate::release::ReleaseId;
-use crate::store::StoreError;
+use crate::store::{Forgotten, StoreError};
+use crate::verify::Rules;
 use crate::weeks::Weeks;
 use ground::Ground;
 use phonehome_proto::chance::SharedChance;
@@ -41,15 +47,20 @@ use tokio::task::JoinSet;
 pub struct Handle {
     intake_address: SocketAddr,
     http_address: Option<SocketAddr>,
+    admin_address: Option<SocketAddr>,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<Result<(), RunError>>,
+    /// Answers until everything else has ended.
+    admin: JoinSet<()>,
 }
 
 /// What the handle and the timer both need.
 struct Shared {
     ground: Ground,
     weeks: Weeks,
+    keys: WeekKeys,
+    readiness: Readiness,
     shelf: Shelf,
     clock: Arc<dyn Clock>,
     /// One tick at a time; and what earlier ones have published, since a release never changes.
@@ -74,7 +85,10 @@ pub async fn serve(
     chance: SharedChance,
 ) -> Result<Handle, RunError> {
     let ground = Ground::make(config, chance).await?;
-    let tls = tls::config(&ground.identity)?;
+    let tls = match ground.config.intake.tls {
+        true => Some(tls::config(&ground.identity)?),
+        false => None,
+    };
     let intake_listener = listen("intake.listen", ground.config.intake.listen).await?;
     let http_listener = match ground.config.http {
         Some(address) => Some(listen("http.listen", address).await?),
@@ -89,7 +103,16 @@ pub async fn serve(
         (Some(listener), Some(asked)) => Some(local("http.listen", listener, asked)?),
         _ => None,
     };
+    let admin_listener = match ground.config.admin {
+        Some(address) => Some(listen("admin.listen", address).await?),
+        None => None,
+    };
+    let admin_address = match (&admin_listener, ground.config.admin) {
+        (Some(listener), Some(asked)) => Some(local("admin.listen", listener, asked)?),
+        _ => None,
+    };
 
+    let readiness = Readiness::new();
     let (stop, stopped) = watch::channel(false);
     let (failure, failed) = watch::channel(None);
     let keys = ground.keys();
@@ -101,24 +124,33 @@ pub async fn serve(
         keys.clone(),
         ground.chance.clone(),
     );
+    let (registry, waits) = (ground.registry(), Waits::new(ground.chance.clone()));
+    let rules = Rules::of(&ground.identity.rules());
     let intake = Intake {
         identity: Arc::clone(&ground.identity),
         serial: ground.serial,
-        registry: ground.registry(),
-        journal,
-        withdrawals: ground.withdrawals(keys),
+        desk: Desk::open(&registry, &journal, rules, waits.clone()),
+        registry,
+        waits,
+        withdrawals: ground.withdrawals(keys.clone()),
+        forwarders: ground.config.intake.forwarders.clone().map(Arc::new),
         atlas: ground.atlas.clone(),
         clock: Arc::clone(&clock),
         metrics: ground.metrics.clone(),
+        readiness: readiness.clone(),
         failure,
     };
-    let proxies = ground.config.intake.proxies.clone();
-    let connections = Door::new(tls, proxies, ground.metrics.clone()).open(intake_listener);
+    let reach = &ground.config.intake;
+    let (proxies, forwarders) = (reach.proxies.clone(), reach.forwarders.as_ref());
+    let door = Door::new(tls, proxies, forwarders, ground.metrics.clone());
+    let connections = door.open(intake_listener);
     let shelf = Shelf::new(Arc::clone(&ground.identity));
     let stamp = Mutex::new(ground.stamp);
     let shared = Arc::new(Shared {
         ground,
         weeks,
+        keys,
+        readiness,
         shelf,
         clock,
         published: Mutex::default(),
@@ -127,6 +159,15 @@ pub async fn serve(
     // What was released before is shown from the start, and what is overdue is done first.
     shared.tick().await?;
 
+    let mut admin = JoinSet::new();
+    if let Some(listener) = admin_listener {
+        let router = admin::router(shared.ground.metrics.clone(), shared.readiness.clone());
+        admin.spawn(async move {
+            if let Err(error) = axum::serve(Readers::new(listener), router).await {
+                tracing::error!(%error, "the admin address answers no more");
+            }
+        });
+    }
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let stopped = told(stopped.clone());
@@ -151,9 +192,11 @@ pub async fn serve(
     Ok(Handle {
         intake_address,
         http_address,
+        admin_address,
         shared,
         stop,
         tasks,
+        admin,
     })
 }
 
@@ -168,6 +211,12 @@ impl Handle {
     #[must_use]
     pub const fn http_address(&self) -> Option<SocketAddr> {
         self.http_address
+    }
+
+    /// Where its operator finds counters and readiness.
+    #[must_use]
+    pub const fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// What it stands on: for the commands, and for whoever looks inside.
@@ -194,18 +243,22 @@ impl Handle {
         self.shared.ground.metrics.snapshot()
     }
 
-    /// Makes invites to the collector at `authority`, `HOST:PORT`.
+    /// Makes invites to the collector at `authority`, `HOST:PORT`, each for one home.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn invite(&self, count: u32, authority: &str) -> Result<Vec<Invite>, RunError> {
+        let order = InviteOrder {
+            count,
+            ..InviteOrder::default()
+        };
         let Ground {
             identity, chance, ..
         } = &self.shared.ground;
         let (mut chance, now) = (chance.clone(), self.shared.clock.now());
         let registry = self.shared.ground.registry();
         Ok(registry
-            .invite(count, authority, identity, &mut chance, now)
+            .invite(order, authority, identity, &mut chance, now)
             .await?)
     }
 
@@ -230,14 +283,16 @@ impl Handle {
         RunError::Ended("everything", "it was stopped".to_owned())
     }
 
-    /// Stops: takes nothing more, finishes what is under way, closes the store.
+    /// Stops: is not ready any more, takes nothing more, finishes what is under way, closes the store.
     pub async fn stop(mut self) {
+        self.shared.readiness.drain();
         self.stop.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("connections were cut after the time to finish");
             self.tasks.shutdown().await;
         }
+        self.admin.shutdown().await;
         summarise(&self.shared.ground.metrics);
     }
 }
@@ -246,7 +301,12 @@ impl Shared {
     async fn tick(&self) -> Result<Vec<ReleaseId>, RunError> {
         let mut published = self.published.lock().await;
         self.take_up_tables().await;
-        let made = self.weeks.tick(self.clock.now()).await;
+        let now = self.clock.now();
+        let found = examination::examine(&self.ground.store, &self.keys, now).await;
+        self.readiness.found(found);
+        let made = self.weeks.tick(now).await;
+        let forgotten = self.forget(now).await;
+        let followed = self.ground.ledger.follow(&self.ground.store).await;
         // Shown even if another week failed, and if another process made it.
         let releases = self.weeks.releases().await?;
         let mut new = releases.clone();
@@ -259,11 +319,38 @@ impl Shared {
             }
         }
         self.shelf.replace(releases);
+        forgotten?;
+        followed?;
         Ok(made?)
     }
 }
 
 impl Shared {
+    /// Forgets what the registry holds of things whose time is over.
+    async fn forget(&self, now: Timestamp) -> Result<(), RunError> {
+        let Forgotten {
+            keys,
+            withdrawals,
+            invites,
+            places,
+            pending,
+        } = self.ground.registry().forget(now).await?;
+        let [enrolments, batches] = self.ground.registry().take_unwatched();
+        let counts = [
+            (Counter::EnrolmentsUnwatched, enrolments),
+            (Counter::BatchesUnwatched, batches),
+            (Counter::KeysForgotten, keys),
+            (Counter::ErasuresForgotten, withdrawals),
+            (Counter::InvitesForgotten, invites),
+            (Counter::PlacesForgotten, places),
+            (Counter::PendingForgotten, pending),
+        ];
+        for (counter, count) in counts {
+            self.ground.metrics.add(counter, count);
+        }
+        Ok(())
+    }
+
     /// Takes up what was installed since the last time, all of it or nothing.
     async fn take_up_tables(&self) {
         let config = self.ground.config.clone();
@@ -302,7 +389,9 @@ async fn keep_time(
             () = &mut stopped => return Ok(()),
             _ = timer.tick() => match shared.tick().await {
                 Ok(_) => {}
-                Err(RunError::Store(error)) => return Err(RunError::Store(error)),
+                Err(RunError::Store(error)) if !error.passes() => {
+                    return Err(RunError::Store(error));
+                }
                 Err(error) => tracing::error!(%error, "a week did not move on"),
             },
             Ok(()) = failed.changed() => {

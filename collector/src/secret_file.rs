@@ -3,7 +3,7 @@
 //! Written once, durably (the file and the folder's entry), and never over another; read only while
 //! nobody else can; destroyed by overwriting, as far as the disk allows, and unlinking.
 
-use phonehome_proto::id::{from_hex, to_hex};
+use phonehome_proto::id::{Hash, from_hex, to_hex};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -58,27 +58,41 @@ pub fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretFileError> {
         .ok_or_else(|| SecretFileError::NotAKey(path.to_owned()))
 }
 
-/// Writes `secret` to a new file at `path`; when this returns, it survives a power cut.
+impl SecretFileError {
+    /// Whether another was faster: there is a file already.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
+    }
+}
+
+/// Writes `secret` to a new file at `path`; when this returns, it survives a power cut. The file is
+/// there whole or not at all, whoever else makes one at the same moment.
 ///
 /// # Errors
 /// [`SecretFileError::Io`], also when there is a file already: that one stays as it is.
 pub fn create(path: &Path, secret: &[u8; 32]) -> Result<(), SecretFileError> {
     let write = || {
+        // Written under another name first: a torn key file would be taken for a damaged key for ever.
+        let draft = draft(path, secret);
+        match std::fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(path)?;
+            .open(&draft)?;
         let mut text = Zeroizing::new(to_hex(secret));
         text.push('\n');
         let written = file
             .write_all(text.as_bytes())
-            .and_then(|()| file.sync_all());
-        if written.is_err() {
-            // A torn key file would be taken for a damaged key for ever.
-            let _ = std::fs::remove_file(path);
-        }
-        written.and_then(|()| sync_folder(path))
+            .and_then(|()| file.sync_all())
+            // Unlike a rename, never over another.
+            .and_then(|()| std::fs::hard_link(&draft, path));
+        let removed = std::fs::remove_file(&draft);
+        written.and(removed).and_then(|()| sync_folder(path))
     };
     write().map_err(|source| of_io(path, source))
 }
@@ -97,6 +111,14 @@ pub fn destroy(path: &Path) -> Result<(), SecretFileError> {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(of_io(path, source)),
         _ => Ok(()),
     }
+}
+
+/// What a file is called while it is written: by a few bits of a hash of what will be in it, so that no two
+/// who share the folder, on whichever machines, write to the same one.
+fn draft(path: &Path, secret: &[u8; 32]) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", &Hash::of(secret).to_hex()[..8]));
+    path.with_file_name(name)
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -6,65 +6,43 @@
 //! spread homes over machines and still answer exactly. A new engine is a new folder, a new variant
 //! of [`Store`], and a run of the one contract suite.
 //!
-//! Five things are kept: the *registry* (homes, their keys, hashed invites, what homes that left
-//! need to be told again), the *journal* (sealed
+//! Five things are kept: the *registry* (homes, their keys, hashed invites, how many homes came from
+//! places that only this and last month's keys tell, what homes that left need to be told again),
+//! the *journal* (sealed
 //! batches of weeks that are not final), the *weeks* and where they stand, the *releases*, and the
-//! *ledger*, a hash chain of what was done to weeks.
+//! *ledger*, a hash chain of what was done to weeks and which homes were erased.
 
+mod error;
 #[cfg(test)]
 mod fixture;
+pub mod moving;
+pub mod postgres;
+mod restoring;
 mod rows;
 pub mod sqlite;
 
+pub use error::StoreError;
 pub use rows::{
-    Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, EraseAttempt, Erased, Forgotten,
-    HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX, HomeRow, HomeToken, InviteRow, JournalRow, KeyRow,
-    LedgerRow, NotItsKey, ReleaseRow, RotateAttempt, Rotated, Slice, Stored, WeekRow, WeekState,
+    Appended, Approved, Attempt, BatchToken, CaughtUp, Crowd, ERASED, EnrolAttempt, Enrolled,
+    EraseAttempt, Erased, Fold, ForgetAttempt, Forgotten, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
+    HomeRow, HomeToken, InviteRow, JournalRow, KeyRow, LEDGER_PAGE_MAX, Lease, LedgerRow,
+    NotItsKey, PARTS_MAX, PlaceToken, ReleaseRow, RevokeAttempt, Revoked, RevokedHome,
+    RotateAttempt, Rotated, Since, Slice, Snapshot, Standing, Stored, Taken, WeekRow, WeekState,
 };
 
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::manifest::Purpose;
-use phonehome_proto::time::{Day, Timestamp, Week};
-use std::error::Error;
+use phonehome_proto::time::{Timestamp, Week};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use thiserror::Error;
+use std::path::Path;
 
 /// An open store. Clones are handles to the same one.
 #[derive(Clone)]
 pub enum Store {
     /// The embedded database, one file.
     Sqlite(sqlite::Sqlite),
-}
-
-/// Why the store did not do what was asked. Nothing was changed.
-#[derive(Debug, Error)]
-pub enum StoreError {
-    /// There is no database where one is expected.
-    #[error("there is no database at {}", .0.display())]
-    Missing(PathBuf),
-    /// No room is left.
-    #[error("the database cannot be written: the disk is full")]
-    Full,
-    /// The database was written by a newer version of this program.
-    #[error("the database has schema {found}, and this version knows only up to {known}")]
-    Newer {
-        /// What the file says.
-        found: u32,
-        /// The newest this program can read.
-        known: u32,
-    },
-    /// The engine failed.
-    #[error("the database failed in '{transaction}': {source}")]
-    Engine {
-        /// The transaction's name.
-        transaction: &'static str,
-        /// What the engine said.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The engine has stopped.
-    #[error("the database is closed")]
-    Stopped,
+    /// A database server that several collectors may share.
+    Postgres(postgres::Postgres),
 }
 
 impl Store {
@@ -74,6 +52,43 @@ impl Store {
     /// [`StoreError::Missing`] if there is none and `create` is false.
     pub async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
         sqlite::Sqlite::open(path, create).await.map(Self::Sqlite)
+    }
+
+    /// Opens the database on a server.
+    ///
+    /// # Errors
+    /// [`StoreError::Unmade`] if there are no tables in it and `create` is false.
+    pub async fn connect(server: postgres::Server, create: bool) -> Result<Self, StoreError> {
+        let engine = postgres::Postgres::open(server, create).await?;
+        if engine.is_being_filled().await? {
+            return Err(StoreError::Unfinished);
+        }
+        Ok(Self::Postgres(engine))
+    }
+
+    /// Lets the database grow by at most so many pages from now on, as a disk without room would; or by
+    /// as many as it likes. Whatever needs more fails with [`StoreError::Full`]. A server's room is its
+    /// own affair.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn limit_growth(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.limit_growth(pages).await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Which setting of the database would let it forget what it acknowledged; `None` if none does.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn fragility(&self) -> Result<Option<&'static str>, StoreError> {
+        match self {
+            // What it is opened with is its own affair.
+            Self::Sqlite(_) => Ok(None),
+            Self::Postgres(engine) => engine.fragility().await,
+        }
     }
 
     /// The serial of a set of rules: that of the last call if the rules are the same, else the next.
@@ -90,6 +105,7 @@ impl Store {
     ) -> Result<Option<u64>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.rules_serial(audience, purpose, rules_hash).await,
+            Self::Postgres(engine) => engine.rules_serial(audience, purpose, rules_hash).await,
         }
     }
 
@@ -100,18 +116,21 @@ impl Store {
     pub async fn add_invites(&self, invites: Vec<InviteRow>) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(engine) => engine.add_invites(invites).await,
+            Self::Postgres(engine) => engine.add_invites(invites).await,
         }
     }
 
-    /// Spends the invite and takes the home in, or repeats the first answer.
+    /// Uses the invite and takes the home in, or repeats the first answer.
     ///
-    /// A home that is already in and comes with another enrolment needs another invite.
+    /// A home that is already in and comes with another enrolment needs another invite where homes
+    /// need one; a good one admits it if it was not. Only a home that is new is counted in its places.
     ///
     /// # Errors
     /// When the engine fails.
     pub async fn enrol(&self, attempt: EnrolAttempt) -> Result<Enrolled, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.enrol(attempt).await,
+            Self::Postgres(engine) => engine.enrol(attempt).await,
         }
     }
 
@@ -122,6 +141,7 @@ impl Store {
     pub async fn rotate(&self, attempt: RotateAttempt) -> Result<Rotated, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.rotate(attempt).await,
+            Self::Postgres(engine) => engine.rotate(attempt).await,
         }
     }
 
@@ -135,17 +155,43 @@ impl Store {
     pub async fn erase(&self, attempt: EraseAttempt) -> Result<Erased, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.erase(attempt).await,
+            Self::Postgres(engine) => engine.erase(attempt).await,
         }
     }
 
-    /// Forgets replaced keys whose last day lies before `keys_before`, and receipts of withdrawals
-    /// whose time is over at `now`.
+    /// Admits homes that are pending; one answer for each, in order.
+    ///
+    /// # Errors
+    /// When the engine fails; then none of them was admitted.
+    pub async fn approve(&self, homes: Vec<HomeId>) -> Result<Vec<Approved>, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.approve(homes).await,
+            Self::Postgres(engine) => engine.approve(homes).await,
+        }
+    }
+
+    /// Takes homes out of every week that is not final, past recovery from the file, and keeps their
+    /// keys so that they are refused. Does so only if the given weeks are all that are not final. A
+    /// week that was released before counts them as revocations until its next release; the ledger says how many homes of
+    /// which weeks, not which homes.
+    ///
+    /// # Errors
+    /// When the engine fails. If only overwriting did, the homes are out and the next call overwrites.
+    pub async fn revoke(&self, attempt: RevokeAttempt) -> Result<Revoked, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.revoke(attempt).await,
+            Self::Postgres(engine) => engine.revoke(attempt).await,
+        }
+    }
+
+    /// Forgets what has outlived its time.
     ///
     /// # Errors
     /// When the engine fails.
-    pub async fn forget(&self, keys_before: Day, now: Timestamp) -> Result<Forgotten, StoreError> {
+    pub async fn forget(&self, attempt: ForgetAttempt) -> Result<Forgotten, StoreError> {
         match self {
-            Self::Sqlite(engine) => engine.forget(keys_before, now).await,
+            Self::Sqlite(engine) => engine.forget(attempt).await,
+            Self::Postgres(engine) => engine.forget(attempt).await,
         }
     }
 
@@ -156,6 +202,7 @@ impl Store {
     pub async fn keys(&self, key_hashes: Vec<Hash>) -> Result<Vec<Option<KeyRow>>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.keys(key_hashes).await,
+            Self::Postgres(engine) => engine.keys(key_hashes).await,
         }
     }
 
@@ -166,6 +213,7 @@ impl Store {
     pub async fn homes(&self, after: Option<HomeId>) -> Result<Vec<HomeRow>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.homes(after).await,
+            Self::Postgres(engine) => engine.homes(after).await,
         }
     }
 
@@ -177,6 +225,7 @@ impl Store {
     pub async fn append(&self, attempts: Vec<Attempt>) -> Result<Vec<Appended>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.append(attempts).await,
+            Self::Postgres(engine) => engine.append(attempts).await,
         }
     }
 
@@ -194,6 +243,7 @@ impl Store {
     ) -> Result<Vec<JournalRow>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.journal_page(week, slice, after, bytes_max).await,
+            Self::Postgres(engine) => engine.journal_page(week, slice, after, bytes_max).await,
         }
     }
 
@@ -204,6 +254,7 @@ impl Store {
     pub async fn open_week(&self, week: Week, key_check: Hash) -> Result<WeekRow, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.open_week(week, key_check).await,
+            Self::Postgres(engine) => engine.open_week(week, key_check).await,
         }
     }
 
@@ -214,6 +265,7 @@ impl Store {
     pub async fn weeks(&self) -> Result<Vec<WeekRow>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.weeks().await,
+            Self::Postgres(engine) => engine.weeks().await,
         }
     }
 
@@ -224,6 +276,7 @@ impl Store {
     pub async fn close_week(&self, week: Week, now: Timestamp) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(engine) => engine.close_week(week, now).await,
+            Self::Postgres(engine) => engine.close_week(week, now).await,
         }
     }
 
@@ -240,6 +293,7 @@ impl Store {
     ) -> Result<Stored, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.release_week(release, erasures, now).await,
+            Self::Postgres(engine) => engine.release_week(release, erasures, now).await,
         }
     }
 
@@ -253,6 +307,57 @@ impl Store {
     pub async fn destroy_week(&self, week: Week, now: Timestamp) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(engine) => engine.destroy_week(week, now).await,
+            Self::Postgres(engine) => engine.destroy_week(week, now).await,
+        }
+    }
+
+    /// Takes a part of a fold for a time: one that nobody works on, or whose holder's time is over at `now`.
+    /// A fold is made of `parts` the first time that anybody asks, and every asker must say the same. Its
+    /// parts are forgotten when the week is released or final, or a home is erased from it.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    ///
+    /// # Panics
+    /// If `parts` is 0 or more than [`PARTS_MAX`].
+    pub async fn take_part(
+        &self,
+        fold: Fold,
+        parts: u16,
+        lease: Lease,
+        now: Timestamp,
+    ) -> Result<Taken, StoreError> {
+        assert!((1..=PARTS_MAX).contains(&parts), "a fold has some parts");
+        match self {
+            Self::Sqlite(engine) => engine.take_part(fold, parts, lease, now).await,
+            Self::Postgres(engine) => engine.take_part(fold, parts, lease, now).await,
+        }
+    }
+
+    /// Keeps what was found in a part, sealed; of several the first.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn keep_part(
+        &self,
+        fold: Fold,
+        part: u16,
+        sealed: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.keep_part(fold, part, sealed).await,
+            Self::Postgres(engine) => engine.keep_part(fold, part, sealed).await,
+        }
+    }
+
+    /// What was found in each part of a fold, in order; nothing unless all of it is there.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn parts(&self, fold: Fold) -> Result<Vec<Vec<u8>>, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.parts(fold).await,
+            Self::Postgres(engine) => engine.parts(fold).await,
         }
     }
 
@@ -263,6 +368,7 @@ impl Store {
     pub async fn releases(&self) -> Result<Vec<ReleaseRow>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.releases().await,
+            Self::Postgres(engine) => engine.releases().await,
         }
     }
 
@@ -273,6 +379,19 @@ impl Store {
     pub async fn ledger(&self) -> Result<Vec<LedgerRow>, StoreError> {
         match self {
             Self::Sqlite(engine) => engine.ledger().await,
+            Self::Postgres(engine) => engine.ledger().await,
+        }
+    }
+
+    /// At most [`LEDGER_PAGE_MAX`] links of the ledger, oldest first, beginning after the one with this
+    /// number.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn ledger_after(&self, number: u64) -> Result<Vec<LedgerRow>, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.ledger_after(number).await,
+            Self::Postgres(engine) => engine.ledger_after(number).await,
         }
     }
 }
@@ -281,6 +400,7 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(_) => f.write_str("Store::Sqlite(..)"),
+            Self::Postgres(_) => f.write_str("Store::Postgres(..)"),
         }
     }
 }

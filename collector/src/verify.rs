@@ -9,6 +9,7 @@
 //! carries its [`Timeliness`] along.
 
 use crate::registry::HomeKey;
+use crate::store::Standing;
 use phonehome_proto::batch::Batch;
 use phonehome_proto::decode;
 use phonehome_proto::id::{Audience, HomeId};
@@ -24,6 +25,7 @@ pub struct VerifiedBatch {
     sealed: SealedBatch,
     batch: Batch,
     timeliness: Timeliness,
+    is_on_probation: bool,
 }
 
 /// Whether a batch's week takes it, on the week's clock.
@@ -79,6 +81,7 @@ pub fn verify(
         home,
         key,
         last_day,
+        standing,
     } = enrolled.ok_or(Reject::UnknownKey)?;
     let payload = sealed
         .open(PayloadType::Batch, key)
@@ -87,6 +90,11 @@ pub fn verify(
             SealBroken::OtherKey => Reject::UnknownKey,
             SealBroken::BadSignature => Reject::BadSignature,
         })?;
+    let counted_from = match standing {
+        Standing::Admitted { counted_from } => *counted_from,
+        Standing::Pending => return Err(Reject::NotApproved),
+        Standing::Revoked => return Err(Reject::Revoked),
+    };
     let batch = decode::batch(payload)?;
     let header = batch.header();
     if header.audience != rules.audience {
@@ -106,10 +114,13 @@ pub fn verify(
         return Err(Reject::UnknownList);
     }
     let timeliness = Timeliness::of(header.day, now);
+    // The day decides, not the moment it is told: sent late or again, it is the same day.
+    let is_on_probation = counted_from.is_some_and(|first| header.day < first);
     Ok(VerifiedBatch {
         sealed,
         batch,
         timeliness,
+        is_on_probation,
     })
 }
 
@@ -142,6 +153,12 @@ impl VerifiedBatch {
     #[must_use]
     pub const fn timeliness(&self) -> Timeliness {
         self.timeliness
+    }
+
+    /// Whether its home was on probation on its day: then it is held, and counts in nothing.
+    #[must_use]
+    pub const fn is_on_probation(&self) -> bool {
+        self.is_on_probation
     }
 }
 

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(crate) const AS_AGENT: &str = "as-agent";
 pub(crate) const AS_READER: &str = "as-reader";
 pub(crate) const AS_WALKER: &str = "as-walker";
+pub(crate) const AS_COLLECTOR: &str = "as-collector";
+pub(crate) const AS_FOLDER: &str = "as-folder";
 
 /// Names the agent that is measured.
 const NAMED: &str = "PHONEHOME_AGENT";
@@ -108,7 +110,8 @@ fn memory_in(status: &str, line: &str) -> Result<u64> {
     Ok(kibibytes.context("memory is told")?.parse::<u64>()? * 1_024)
 }
 
-fn processor_time(child: &Child) -> Result<Duration> {
+/// Processor time of a process so far, of all its threads.
+pub(crate) fn processor_time(child: &Child) -> Result<Duration> {
     let stat = fs::read_to_string(status(child.id(), "stat"))?;
     // The name in parentheses may hold blanks; behind it the times are words 12 and 13.
     let (_, words) = stat.rsplit_once(')').context("a name in parentheses")?;

@@ -9,6 +9,8 @@
 //! identification   right, unknown and wrong makers on captures whose truth is known
 //! inspect   packets a second, processor time and peak memory, beside ndpiReader and a bare read
 //! coverage  how often published intervals hold the truth, over a thousand simulated populations
+//! fold      time and memory to fold and release a week, and how both grow with the homes
+//! intake    batches a second from gRPC to a durable receipt, beside bare checks, decodings and appends
 //! ```
 //!
 //! How many instructions a packet takes is no business of a bench, and valgrind tells it:
@@ -24,7 +26,9 @@
 mod child;
 mod corpus;
 mod coverage;
+mod fold;
 mod inspect;
+mod intake;
 mod memory;
 
 use anyhow::Result;
@@ -44,6 +48,8 @@ fn main() -> Result<()> {
         [child::AS_AGENT, arguments @ ..] => play_agent(arguments),
         [child::AS_READER, file] => inspect::read_bare(Path::new(file)),
         [child::AS_WALKER, file] => inspect::walk(Path::new(file)),
+        [child::AS_FOLDER, folder] => fold::fold(Path::new(folder)),
+        [child::AS_COLLECTOR, config] => intake::collector::play(Path::new(config)),
         parts => {
             let is_wanted = |part: &str| parts.is_empty() || parts.contains(&part);
             // First: memory that was used and given back hides what a house takes.
@@ -58,6 +64,12 @@ fn main() -> Result<()> {
             }
             if is_wanted("coverage") {
                 coverage::run()?;
+            }
+            if is_wanted("intake") {
+                intake::run()?;
+            }
+            if is_wanted("fold") {
+                fold::run()?;
             }
             Ok(())
         }

@@ -22,6 +22,7 @@ use phonehome_agent::observe::Rules;
 use phonehome_agent::run::watch::home::{Home, Household};
 use phonehome_proto::batch::Source;
 use phonehome_proto::chance::SeededChance;
+use phonehome_proto::endpoint::EndpointList;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::Transport;
 use phonehome_proto::time::Timestamp;
@@ -133,6 +134,7 @@ impl House {
             rules: Rules {
                 allowed: BTreeSet::new(),
                 purpose: Purpose::Exercise,
+                list: EndpointList::compiled_in(),
             },
             declared: Vec::new(),
         };

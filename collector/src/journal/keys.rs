@@ -6,7 +6,7 @@
 
 use crate::journal::week_key::WeekKey;
 use crate::secret_file::{self, SecretFileError};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, WeekState};
 use phonehome_proto::chance::{Chance, SharedChance};
 use phonehome_proto::time::Week;
 use std::collections::BTreeMap;
@@ -69,29 +69,41 @@ impl WeekKeys {
         }
     }
 
-    /// The key to seal a week's batches with; made if the week is new.
+    /// The key to seal a week's batches with; made if the week is new. `None` if it is final, and the
+    /// clock has gone back since: its key is gone for good.
     ///
     /// # Errors
     /// When it cannot be made durable, or the week began with another key.
-    pub async fn for_sealing(&self, week: Week) -> Result<Arc<WeekKey>, WeekKeyError> {
+    pub async fn for_sealing(&self, week: Week) -> Result<Option<Arc<WeekKey>>, WeekKeyError> {
         if let Some(key) = self.read().get(&week) {
-            return Ok(Arc::clone(key));
+            return Ok(Some(Arc::clone(key)));
         }
         // One at a time: a second request waits and finds the key.
         let _making = self.making.lock().await;
         let path = self.path(week);
         if !path.exists() {
-            if self.store.weeks().await?.iter().any(|row| row.week == week) {
+            let weeks = self.store.weeks().await?;
+            let row = weeks.iter().find(|row| row.week == week);
+            if row.is_some_and(|row| row.state == WeekState::Final) {
+                return Ok(None);
+            }
+            if row.is_none() {
+                let secret = Zeroizing::new(self.chance.clone().bytes());
+                match secret_file::create(&path, &secret) {
+                    // Another collector that shares the folder was faster: its key is the week's.
+                    Err(error) if error.is_taken() => {}
+                    made => made?,
+                }
+            } else if !path.exists() {
                 return Err(WeekKeyError::Exchanged(week));
             }
-            secret_file::create(&path, &Zeroizing::new(self.chance.clone().bytes()))?;
         }
         let key = Arc::new(WeekKey::new(week, secret_file::read(&path)?));
         let row = self.store.open_week(week, key.check()).await?;
         if row.key_check != key.check() {
             return Err(WeekKeyError::Exchanged(week));
         }
-        Ok(Arc::clone(self.read().entry(week).or_insert(key)))
+        Ok(Some(Arc::clone(self.read().entry(week).or_insert(key))))
     }
 
     /// Destroys the key of a week, and with it all that was sealed.

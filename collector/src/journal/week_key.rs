@@ -70,7 +70,8 @@ impl WeekKey {
         BatchToken(mac(&self.secret, &[home.as_bytes(), batch.as_bytes()]))
     }
 
-    /// The row that holds a batch and its receipt. `nonce` must be fresh random bytes.
+    /// The row that holds a batch and its receipt. `nonce` must be fresh random bytes. Of a home on
+    /// probation not even country and network are kept: it counts nowhere.
     ///
     /// # Panics
     /// Never: the cipher refuses only what is beyond 256 GiB.
@@ -78,7 +79,7 @@ impl WeekKey {
     pub fn seal(
         &self,
         (home, batch): (HomeId, BatchId),
-        origin: Option<Origin>,
+        (origin, is_on_probation): (Option<Origin>, bool),
         sealed: &SealedBatch,
         receipt: &SealedBatch,
         nonce: [u8; NONCE_LEN],
@@ -91,7 +92,8 @@ impl WeekKey {
             home: self.home_token(home),
             batch: self.batch_token(home, batch),
             payload_hash: Hash::of(&sealed.payload),
-            origin,
+            origin: origin.filter(|_| !is_on_probation),
+            is_on_probation,
             sealed: nonce.to_vec(),
         };
         let nonce = Nonce::assume_unique_for_key(nonce);
@@ -124,7 +126,7 @@ impl fmt::Debug for WeekKey {
     }
 }
 
-/// Everything of a row but its ciphertext, each field of fixed length.
+/// Everything of a row but its ciphertext, each field of fixed length but the last.
 fn context(row: &JournalRow) -> Vec<u8> {
     let mut bytes = row.week.monday().number().to_be_bytes().to_vec();
     bytes.extend_from_slice(&row.home.0);
@@ -136,6 +138,9 @@ fn context(row: &JournalRow) -> Vec<u8> {
     });
     bytes.extend_from_slice(country);
     bytes.extend_from_slice(&network.to_be_bytes());
+    if row.is_on_probation {
+        bytes.push(1);
+    }
     bytes
 }
 
@@ -163,7 +168,7 @@ mod tests {
         });
         let ids = (HomeId::new([2; 32]), BatchId::new([3; 16]));
         (
-            key.seal(ids, origin, &batch, &receipt, [9; NONCE_LEN]),
+            key.seal(ids, (origin, false), &batch, &receipt, [9; NONCE_LEN]),
             batch,
             receipt,
         )
@@ -190,6 +195,7 @@ mod tests {
         assert_eq!(altered(|row| row.batch.0[0] ^= 1), None);
         assert_eq!(altered(|row| row.payload_hash = Hash::of(b"")), None);
         assert_eq!(altered(|row| row.origin = None), None);
+        assert_eq!(altered(|row| row.is_on_probation = true), None);
         assert_eq!(altered(|row| row.week = row.week.next()), None);
     }
 

@@ -1,8 +1,16 @@
 //! The commands that are not `serve`: each takes what was typed, gives what to print.
 
+pub mod agents;
+mod backup;
 mod geography;
+mod moving;
+mod restore;
+
+pub use backup::backup;
+pub use restore::{Restore, restore};
 
 pub use geography::{geo_status, geo_update, owners_update};
+pub use moving::migrate;
 
 use super::ground::{self, Ground};
 use super::{RunError, in_words, tables};
@@ -11,6 +19,7 @@ use crate::geo::atlas::Atlas;
 use crate::geo::lookup;
 use crate::publish::{self, Origin, Outcome, VerifyError};
 use crate::secret_file::{self, SecretFileError};
+use crate::store::{Store, StoreError};
 use crate::weeks::Released;
 use crate::weeks::revision::Revised;
 use phonehome_proto::manifest::Purpose;
@@ -37,9 +46,6 @@ pub enum Format {
     /// For programs.
     Json,
 }
-
-/// Hex digits of a home in a list: enough to tell homes apart, too few to be its identifier.
-const SHORT_DIGITS: usize = 12;
 
 impl Found {
     fn good(text: String) -> Self {
@@ -71,36 +77,23 @@ pub fn check(config: &Config) -> Result<(), RunError> {
     }
 }
 
-/// `agents invite`: one invite a line.
+/// Asks the database server of a configuration, if it names one, whether it can be relied on. Makes
+/// nothing; a server without tables yet is as good as a file that is not there.
 ///
 /// # Errors
-/// When the store fails.
-pub async fn invite(ground: &Ground, count: u32, now: Timestamp) -> Result<Found, RunError> {
-    let authority = &ground.config.intake.public_address;
-    let mut chance = ground.chance.clone();
-    let invites = ground
-        .registry()
-        .invite(count, authority, &ground.identity, &mut chance, now)
-        .await?;
-    Ok(Found::good(
-        invites.iter().map(|invite| format!("{invite}\n")).collect(),
-    ))
-}
-
-/// `agents list`: every home, the day it came, and how many keys speak for it: one, and those it has
-/// replaced until their weeks are final. Nothing else is kept; a home that withdrew is not there.
-///
-/// # Errors
-/// When the store fails.
-pub async fn list(ground: &Ground) -> Result<Found, RunError> {
-    let homes = ground.registry().homes().await?;
-    let mut text = format!("{:<SHORT_DIGITS$}  {:<10}  keys\n", "home", "enrolled");
-    for row in homes {
-        let digits = row.home.to_hex();
-        let (short, day, keys) = (&digits[..SHORT_DIGITS], row.enrolled, row.keys);
-        writeln!(text, "{short}  {day}  {keys}").expect("a string takes text");
+/// When it cannot be asked, or would forget what it acknowledged.
+pub async fn check_server(config: &Config) -> Result<(), RunError> {
+    let Some(server) = &config.server else {
+        return Ok(());
+    };
+    match Store::connect(server.clone(), false).await {
+        Ok(store) => match store.fragility().await? {
+            None => Ok(()),
+            Some(setting) => Err(RunError::Fragile(setting)),
+        },
+        Err(StoreError::Unmade) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    Ok(Found::good(text))
 }
 
 /// `release WEEK`: closes, folds and releases it, if its time has come.
@@ -131,10 +124,10 @@ pub async fn revise(ground: &Ground, week: Week, now: Timestamp) -> Result<Found
     Ok(match weeks.revise(week, now).await? {
         Revised::Now(id) => Found::good(format!("revised: {id}\n")),
         Revised::SameTables(id) => Found::good(format!(
-            "nothing changed: {id} was made with the tables in use now\n"
+            "nothing changed: {id} was made with the tables in use now, and no home was revoked since\n"
         )),
         Revised::NothingToTell(id) => Found::good(format!(
-            "nothing changed: the tables are other ones than those of {id}, but no cell changed by as \
+            "nothing changed: tables or homes are other ones than those of {id}, but no cell changed by as \
              many homes as a cell needs to be told anew\n"
         )),
         Revised::Twice(id) => Found::finding(format!(

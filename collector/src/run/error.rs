@@ -1,12 +1,18 @@
 //! Why the collector cannot run, or go on: one sentence each, and the exit code it ends with.
 
+use crate::backup::BackupError;
 use crate::config::ConfigError;
 use crate::geo::atlas::Older;
 use crate::geo::country::NotADatabase;
 use crate::intake::tls::TlsError;
+use crate::ledger::LedgerError;
 use crate::publish::PublishError;
+use crate::registry::RegistryError;
+use crate::revocation::RevocationError;
 use crate::secret_file::SecretFileError;
 use crate::store::StoreError;
+use crate::store::moving::MoveError;
+use crate::store::postgres::NotAServer;
 use crate::weeks::WeeksError;
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +29,12 @@ pub enum RunError {
     /// The identity's key file cannot be used.
     #[error(transparent)]
     Identity(#[from] SecretFileError),
+    /// A key under which places are counted cannot be used or destroyed.
+    #[error(transparent)]
+    MonthKey(SecretFileError),
+    /// Homes cannot be taken out.
+    #[error("no home was revoked: {0}")]
+    Revocation(RevocationError),
     /// There is an identity but no database: homes would be told that nobody knows them.
     #[error(
         "there is no database at {}, but the identity {} exists: restore the database, or move the \
@@ -38,6 +50,33 @@ pub enum RunError {
     /// The database belongs to another identity or purpose.
     #[error("the database belongs to another collector, or to one with another purpose")]
     OtherCollector,
+    /// What was named as a server is none.
+    #[error("the server cannot be used: {0}")]
+    Server(#[from] NotAServer),
+    /// The store was not moved, and is where it was.
+    #[error("the store stays where it was: {0}")]
+    Move(#[from] MoveError),
+    /// The store that was to be moved is on a server already.
+    #[error("the store is on a server already: 'store.url' of the configuration says so")]
+    OnServer,
+    /// The server would forget what it acknowledged.
+    #[error(
+        "the database server has '{0}' off: what it acknowledges would not survive a power cut, so \
+         nothing may be acknowledged to homes"
+    )]
+    Fragile(&'static str),
+    /// The ledger's copy cannot be used, or the database is older than it.
+    #[error(transparent)]
+    Ledger(LedgerError),
+    /// A backup cannot be written, or is none that can be restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// There is a database where one is to be restored.
+    #[error("there is a database at {} already: move it away first", .0.display())]
+    NotEmpty(PathBuf),
+    /// The ledger at hand does not say what happened since a backup.
+    #[error("{0}")]
+    NotCurrent(String),
     /// The store cannot be opened, or failed.
     #[error("{0}")]
     Store(Arc<StoreError>),
@@ -134,16 +173,31 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Nested { .. } => 64,
-            Self::Geo { .. }
+            Self::Config(_) | Self::Nested { .. } | Self::Server(_) | Self::OnServer => 64,
+            Self::Backup(
+                BackupError::NotWhole(_)
+                | BackupError::Foreign(_)
+                | BackupError::OtherPurpose(_)
+                | BackupError::Altered(_)
+                | BackupError::Newer { .. },
+            )
+            | Self::Geo { .. }
             | Self::Older(_)
             | Self::Altered { .. }
             | Self::Name { .. }
             | Self::TooManyDatabases(_) => 65,
             Self::Tls(_) | Self::Ended(..) => 70,
-            Self::Identity(_)
+            Self::Backup(BackupError::Taken(_) | BackupError::Io { .. })
+            | Self::Identity(_)
+            | Self::MonthKey(_)
+            | Self::Revocation(_)
             | Self::LostDatabase { .. }
             | Self::OtherCollector
+            | Self::Ledger(_)
+            | Self::NotEmpty(_)
+            | Self::NotCurrent(_)
+            | Self::Fragile(_)
+            | Self::Move(_)
             | Self::Store(_)
             | Self::Folder { .. }
             | Self::Unreadable { .. }
@@ -158,6 +212,24 @@ impl RunError {
 impl From<StoreError> for RunError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
+    }
+}
+
+impl From<RegistryError> for RunError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::Store(error) => error.into(),
+            RegistryError::Key(error) => Self::MonthKey(error),
+        }
+    }
+}
+
+impl From<LedgerError> for RunError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Store(error) => error.into(),
+            error => Self::Ledger(error),
+        }
     }
 }
 

@@ -5,12 +5,15 @@ use crate::config::Config;
 use crate::geo::in_use::AtlasInUse;
 use crate::identity::Identity;
 use crate::journal::keys::WeekKeys;
+use crate::ledger::LedgerCopy;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::registry::month_keys::MonthKeys;
+use crate::revocation::Revocations;
 use crate::store::Store;
 use crate::weeks::Weeks;
 use crate::withdrawal::Withdrawals;
-use phonehome_proto::chance::SharedChance;
+use phonehome_proto::chance::{Chance, SharedChance};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +29,10 @@ pub struct Ground {
     pub serial: u64,
     /// All that is kept.
     pub store: Store,
+    /// What happened, outside of the store too.
+    pub ledger: LedgerCopy,
+    /// Who may report.
+    registry: Registry,
     /// Where everything stands.
     pub atlas: AtlasInUse,
     /// Which installed tables are in it.
@@ -45,7 +52,7 @@ impl Ground {
     pub async fn make(config: Config, chance: SharedChance) -> Result<Self, RunError> {
         let tables = tables::load(&config)?;
         let is_new = !config.identity.exists();
-        if !is_new && !config.database().exists() {
+        if !is_new && config.server.is_none() && !config.database().exists() {
             let (database, identity) = (config.database(), config.identity.clone());
             return Err(RunError::LostDatabase { database, identity });
         }
@@ -53,7 +60,11 @@ impl Ground {
             make_folder(folder)?;
         }
         apart(&config)?;
-        let store = Store::open(&config.database(), true).await?;
+        // Behind an identity there must be a database: a server that has none is the wrong one.
+        let store = open_store(&config, is_new || config.server.is_none()).await?;
+        if let Some(setting) = store.fragility().await? {
+            return Err(RunError::Fragile(setting));
+        }
         let identity = if is_new {
             Identity::create(&config.identity, config.purpose, &mut chance.clone())?
         } else {
@@ -68,7 +79,7 @@ impl Ground {
     /// [`RunError`], also when there is no database.
     pub async fn open(config: Config, chance: SharedChance) -> Result<Self, RunError> {
         let tables = tables::load(&config)?;
-        let store = Store::open(&config.database(), false).await?;
+        let store = open_store(&config, false).await?;
         let identity = Identity::load(&config.identity, config.purpose)?;
         Self::stand(config, identity, store, tables, chance).await
     }
@@ -80,14 +91,23 @@ impl Ground {
         tables: Tables,
         chance: SharedChance,
     ) -> Result<Self, RunError> {
+        let identity = identity.announcing(config.enrolment);
         let (audience, purpose) = (identity.audience(), identity.purpose());
         let serial = store
             .rules_serial(audience, purpose, identity.rules_hash())
             .await?;
+        let serial = serial.ok_or(RunError::OtherCollector)?;
+        let identity = Arc::new(identity);
+        let ledger = LedgerCopy::new(config.ledger(), &config.keys_dir, Arc::clone(&identity));
+        // An older database, in which homes that left would be back, is refused here.
+        ledger.take_up(&store).await?;
+        let months = MonthKeys::new(config.keys_dir.clone(), chance.clone());
         Ok(Self {
+            registry: Registry::new(store.clone(), months, config.limits),
             config,
-            serial: serial.ok_or(RunError::OtherCollector)?,
-            identity: Arc::new(identity),
+            serial,
+            identity,
+            ledger,
             store,
             stamp: tables.stamp,
             atlas: AtlasInUse::new(tables.atlas),
@@ -99,7 +119,7 @@ impl Ground {
     /// The registry.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        Registry::new(self.store.clone())
+        self.registry.clone()
     }
 
     /// The week keys.
@@ -116,6 +136,16 @@ impl Ground {
             store: self.store.clone(),
             keys,
             identity: Arc::clone(&self.identity),
+            ledger: self.ledger.clone(),
+        }
+    }
+
+    /// Who takes homes out, over `keys`.
+    #[must_use]
+    pub fn revocations(&self, keys: WeekKeys) -> Revocations {
+        Revocations {
+            store: self.store.clone(),
+            keys,
         }
     }
 
@@ -128,6 +158,7 @@ impl Ground {
             identity: Arc::clone(&self.identity),
             atlas: self.atlas.clone(),
             metrics: self.metrics.clone(),
+            holder: self.chance.clone().bytes(),
         }
     }
 }
@@ -145,6 +176,17 @@ pub fn apart(config: &Config) -> Result<(), RunError> {
         }
         _ => Ok(()),
     }
+}
+
+/// The store that `config` names.
+///
+/// # Errors
+/// [`StoreError`](crate::store::StoreError), also when there is none and `create` is false.
+pub async fn open_store(config: &Config, create: bool) -> Result<Store, RunError> {
+    Ok(match &config.server {
+        None => Store::open(&config.database(), create).await?,
+        Some(server) => Store::connect(server.clone(), create).await?,
+    })
 }
 
 fn make_folder(path: &Path) -> Result<(), RunError> {

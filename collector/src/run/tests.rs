@@ -4,6 +4,7 @@ use super::*;
 use crate::format::table::TableName;
 use crate::intake::Refusal;
 use crate::query::{self, Format, Question, Source, Subject};
+use crate::run::commands::agents;
 use crate::store::WeekState;
 use crate::verify::fixture::{key, monday, tuesday_noon, week};
 use crate::weeks::{closes_at, destroyed_at};
@@ -188,6 +189,21 @@ async fn the_door_believes_listed_proxies_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn inside_tls_nothing_but_http_2_is_spoken() {
+    let bench = Bench::start("").await;
+    for (times, protocols) in [(1, &[][..]), (2, &[&b"http/1.1"[..]])] {
+        bench.offer(protocols).await;
+        bench
+            .reaches(Counter::ConnectionsRefused(Refusal::Tls), times)
+            .await;
+    }
+    bench.reaches(Counter::ConnectionsAccepted, 0).await;
+    let mut client = bench.client(b"").await;
+    bench.enrol(&mut client, 1).await;
+    bench.reaches(Counter::ConnectionsAccepted, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn weeks_move_on_with_the_clock_and_readers_see_it() {
     let bench = Bench::start("").await;
     let mut client = bench.client(b"").await;
@@ -351,13 +367,22 @@ async fn commands_say_what_they_found() {
     submit(&mut client, vec![bench.batch(1, 7)]).await;
     let ground = &bench.handle.shared.ground;
 
-    let homes = commands::list(ground).await.expect("lists").text;
+    let listing = agents::Listing::default();
+    let homes = agents::list(ground, listing, commands::Format::Table, tuesday_noon()).await;
+    let homes = homes.expect("lists").text;
     let short = &key(1).public().home().to_hex()[..12];
     assert_eq!(
         homes,
-        format!("home          enrolled    keys\n{short}  2026-11-10  1\n")
+        format!(
+            "home          enrolled    state                        keys\n\
+             {short}  2026-11-10  admitted                     1\n"
+        )
     );
-    let invites = commands::invite(ground, 2, tuesday_noon())
+    let order = InviteOrder {
+        count: 2,
+        ..InviteOrder::default()
+    };
+    let invites = agents::invite(ground, order, tuesday_noon())
         .await
         .expect("invites")
         .text;

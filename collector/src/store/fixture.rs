@@ -2,7 +2,7 @@
 
 use super::{EnrolAttempt, Enrolled, InviteRow, Store};
 use phonehome_proto::id::{Hash, HomeId};
-use phonehome_proto::time::Timestamp;
+use phonehome_proto::time::{Day, Timestamp};
 
 impl Store {
     /// Takes in the home with this key, as a good enrolment does.
@@ -13,13 +13,17 @@ impl Store {
         let invite = InviteRow {
             token_hash,
             expires_at,
+            uses: 1,
         };
         self.add_invites(vec![invite]).await.expect("adds");
         let attempt = EnrolAttempt {
             home: HomeId::of_key(key),
             key: *key,
             payload_hash: Hash::of(b"an enrolment"),
-            invite_hash: token_hash,
+            invite_hash: Some(token_hash),
+            uninvited: None,
+            crowds: Vec::new(),
+            months: [Day::LAST; 2],
             receipt: Vec::new(),
             now,
         };

@@ -1,157 +1,21 @@
 //! The nouns of the store: what goes in, what comes out.
 
+mod folding;
+mod registry;
+mod restored;
+
+pub use folding::{Fold, Lease, PARTS_MAX, Taken};
+pub use restored::{CaughtUp, Since, Snapshot};
+
+pub use registry::{
+    Approved, Crowd, ERASED, EnrolAttempt, Enrolled, EraseAttempt, Erased, ForgetAttempt,
+    Forgotten, HOMES_PAGE_MAX, HomeRow, InviteRow, KeyRow, NotItsKey, PlaceToken, RevokeAttempt,
+    Revoked, RevokedHome, RotateAttempt, Rotated, Standing,
+};
+
 use crate::geo::network::Origin;
-use phonehome_proto::id::{Hash, HomeId};
-use phonehome_proto::time::{Day, Timestamp, Week};
-
-// === registry ===
-
-/// An invite as it is kept: the token itself never is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InviteRow {
-    /// SHA-256 of the token.
-    pub token_hash: Hash,
-    /// From then on it opens nothing.
-    pub expires_at: Timestamp,
-}
-
-/// A home that wishes to be enrolled, its signature already checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnrolAttempt {
-    /// SHA-256 of the first key.
-    pub home: HomeId,
-    /// The key's bytes.
-    pub key: [u8; 32],
-    /// SHA-256 of the enrolment's payload.
-    pub payload_hash: Hash,
-    /// SHA-256 of the invite's token.
-    pub invite_hash: Hash,
-    /// The receipt it gets if the invite is good.
-    pub receipt: Vec<u8>,
-    /// Decides whether the invite has expired, and dates the home.
-    pub now: Timestamp,
-}
-
-/// What became of an [`EnrolAttempt`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Enrolled {
-    /// The invite is spent and the home is in.
-    Fresh,
-    /// The same enrolment came before; these are the first receipt's bytes.
-    Repeated(Vec<u8>),
-    /// The invite is unknown, spent or expired.
-    InvalidInvite,
-    /// The home has replaced this key.
-    Retired,
-    /// The key speaks for another home.
-    Taken,
-}
-
-/// A key and whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyRow {
-    /// The home it speaks for.
-    pub home: HomeId,
-    /// The key's bytes.
-    pub key: [u8; 32],
-    /// The last day it may report on; `None` for the home's current key.
-    pub last_day: Option<Day>,
-}
-
-/// A home that wishes to be known by another key, both signatures already checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RotateAttempt {
-    /// Whose keys they are to be.
-    pub home: HomeId,
-    /// The key that signed it.
-    pub key: [u8; 32],
-    /// The key that follows.
-    pub new_key: [u8; 32],
-    /// SHA-256 of the rotation's payload.
-    pub payload_hash: Hash,
-    /// The receipt it gets if it is taken.
-    pub receipt: Vec<u8>,
-    /// The last day that the key which signed it may still report on.
-    pub last_day: Day,
-}
-
-/// What became of a [`RotateAttempt`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rotated {
-    /// The home is known by the new key.
-    Fresh,
-    /// The same rotation gave it this key before; these are the first receipt's bytes.
-    Repeated(Vec<u8>),
-    /// The key that signed it may not sign for this home.
-    Refused(NotItsKey),
-    /// The new key speaks, or spoke, for a home already.
-    Taken,
-    /// More of its replaced keys are remembered than may be.
-    Full,
-}
-
-/// Why a key may not sign for a home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotItsKey {
-    /// It is nobody's.
-    Unknown,
-    /// It is another home's.
-    OtherHome,
-    /// The home has replaced it.
-    Retired,
-}
-
-/// A home that wishes to be forgotten, its signature already checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EraseAttempt {
-    /// Which.
-    pub home: HomeId,
-    /// The key that signed it.
-    pub key: [u8; 32],
-    /// SHA-256 of the withdrawal's payload.
-    pub withdrawal_hash: Hash,
-    /// What the home stands for in each week that is not final, by week, and how many batches it is
-    /// taken to hold there: `receipt` says so.
-    pub held: Vec<(Week, HomeToken, u32)>,
-    /// What is kept under the withdrawal's hash, to be given back when it is repeated.
-    pub receipt: Vec<u8>,
-    /// From then on it is not kept.
-    pub forget_at: Timestamp,
-}
-
-/// What became of an [`EraseAttempt`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Erased {
-    /// The home is forgotten; nothing of it is left in the file.
-    Done,
-    /// It was forgotten before; this was kept for it.
-    Repeated(Vec<u8>),
-    /// The key that signed it may not sign for this home.
-    Refused(NotItsKey),
-    /// Nothing was erased, because the receipt would not be true: it holds so many batches in these
-    /// weeks, or there are other weeks that are not final.
-    Otherwise(Vec<(Week, u32)>),
-}
-
-/// How much was forgotten because its time was over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Replaced keys.
-    pub keys: usize,
-    /// Receipts of withdrawals.
-    pub withdrawals: usize,
-}
-
-/// A home as the operator sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HomeRow {
-    /// Which.
-    pub home: HomeId,
-    /// Since when.
-    pub enrolled: Day,
-    /// Keys that speak for it: one, and those it has replaced as long as they are remembered.
-    pub keys: u32,
-}
+use phonehome_proto::id::Hash;
+use phonehome_proto::time::{Timestamp, Week};
 
 // === journal ===
 
@@ -177,6 +41,8 @@ pub struct JournalRow {
     pub payload_hash: Hash,
     /// The home's country and network, all that is ever kept of its address; `None`: in no table.
     pub origin: Option<Origin>,
+    /// Of a day on which its home was on probation: held, and counted in nothing.
+    pub is_on_probation: bool,
     /// Batch and receipt, encrypted under the week's key.
     pub sealed: Vec<u8>,
 }
@@ -217,7 +83,7 @@ pub enum Appended {
     Closed,
     /// It is not there, and was not appended: the home has filled its week.
     Full,
-    /// It is not there, and was not appended: the key that signed it speaks for nobody any more.
+    /// It is not there, and was not appended: the key that signed it speaks for nobody who may report.
     Stranger,
 }
 
@@ -254,6 +120,8 @@ pub struct WeekRow {
     pub key_check: Hash,
     /// How often a home was erased from it.
     pub erasures: u32,
+    /// Homes that were revoked from it since its last release.
+    pub revocations: u32,
 }
 
 /// A release at rest. Once stored it never changes.
@@ -298,8 +166,8 @@ pub struct LedgerRow {
 /// nobody fills the disk and a home always fits in memory when it is folded.
 pub const HOME_WEEK_BATCHES_MAX: u32 = 512;
 
-/// Homes in one answer of `Store::homes`.
-pub const HOMES_PAGE_MAX: u32 = 1_024;
+/// Links of the ledger in one answer of `Store::ledger_after`.
+pub const LEDGER_PAGE_MAX: u32 = 1_024;
 
 // === impl Attempt ===
 

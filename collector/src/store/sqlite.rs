@@ -6,10 +6,14 @@
 //! to the disk before it returns (`synchronous = FULL`), and what is deleted is overwritten
 //! (`secure_delete`).
 
+mod backup;
 mod erasure;
+mod folding;
 mod journal;
 mod ledger;
+pub(super) mod moving;
 mod registry;
+mod revocation;
 mod rotation;
 mod weeks;
 mod worker;
@@ -18,14 +22,17 @@ use super::StoreError;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use worker::Worker;
 
 /// The engine. Clones share its two threads, which end with the last of them.
 #[derive(Clone)]
 pub struct Sqlite {
+    path: Arc<PathBuf>,
     writer: Worker,
     reader: Worker,
+    folds: folding::Folds,
 }
 
 /// Jobs that may wait for one thread.
@@ -34,14 +41,34 @@ const QUEUE_MAX: usize = 256;
 /// How long another process may hold the file before a call fails, in milliseconds.
 const BUSY_MILLISECONDS: u32 = 10_000;
 
+/// Memory in which the writer keeps pages, in KiB: the upper levels of a large journal, and what one
+/// checkpoint moves.
+const WRITER_CACHE_KIB: i32 = 48 * 1024;
+
+/// The same for the reader, which walks through a week once.
+const READER_CACHE_KIB: i32 = 8 * 1024;
+
+/// Pages the write-ahead log gathers before they go to their places: 32 MiB, since neighbours that
+/// come within one such stretch share a page.
+const CHECKPOINT_PAGES: u32 = 8_192;
+
 /// Schema steps, oldest first; `PRAGMA user_version` counts those taken.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/schema_2.sql"),
+    include_str!("sqlite/schema_3.sql"),
 ];
 
-/// Set before the first table exists: two kilobytes of a row, a common batch, stay in its page.
-const PAGE_BYTES: u32 = 8_192;
+/// The newest schema this program can read.
+#[allow(clippy::cast_possible_truncation, reason = "a handful of steps")]
+pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
+
+/// Set before the first table exists. What does not fit a leaf goes to pages of its own: of the row of a
+/// common batch, three kilobytes, little is left empty (measured in `docs/scale.md`).
+const PAGE_BYTES: u32 = 4_096;
+
+/// Pages of a file, as the engine itself bounds them.
+const PAGES_MAX: u32 = 4_294_967_294;
 
 impl Sqlite {
     /// Opens the file, creating or migrating it, on threads of its own.
@@ -56,8 +83,31 @@ impl Sqlite {
             move || open_writer(&path, create)
         })
         .await?;
-        let reader = Worker::start("sqlite-reader", move || open_reader(&path)).await?;
-        Ok(Self { writer, reader })
+        let reader = Worker::start("sqlite-reader", {
+            let path = path.clone();
+            move || open_reader(&path)
+        })
+        .await?;
+        let folds = folding::Folds::default();
+        Ok(Self {
+            path: Arc::new(path),
+            writer,
+            reader,
+            folds,
+        })
+    }
+}
+
+impl Sqlite {
+    pub(super) async fn limit_growth(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        self.writer
+            .bare("limit_growth", move |connection| {
+                let held: u32 =
+                    connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+                let most = pages.map_or(PAGES_MAX, |pages| held.saturating_add(pages).max(1));
+                connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+            })
+            .await
     }
 }
 
@@ -89,7 +139,16 @@ fn open_writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
     connection
         .pragma_update(None, "secure_delete", true)
         .map_err(fail)?;
+    connection
+        .pragma_update(None, "cache_size", -WRITER_CACHE_KIB)
+        .map_err(fail)?;
+    connection
+        .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
+        .map_err(fail)?;
     migrate(&mut connection)?;
+    if let Some(place) = moving::place(&connection).map_err(fail)? {
+        return Err(StoreError::Moved(place));
+    }
     Ok(connection)
 }
 
@@ -102,6 +161,9 @@ fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     configure(&connection).map_err(fail)?;
     connection
         .pragma_update(None, "query_only", true)
+        .map_err(fail)?;
+    connection
+        .pragma_update(None, "cache_size", -READER_CACHE_KIB)
         .map_err(fail)?;
     Ok(connection)
 }
@@ -147,6 +209,25 @@ fn failure(transaction: &'static str, error: rusqlite::Error) -> StoreError {
                 || cause.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE =>
         {
             StoreError::Full
+        }
+        // What `moving` put there refuses writes while the rest is copied, and for good afterwards.
+        Some(cause) if cause.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_TRIGGER => {
+            StoreError::Unavailable {
+                transaction,
+                source: error.into(),
+            }
+        }
+        // Somebody reads for longer than a writer waits: a backup, or another program.
+        Some(cause)
+            if matches!(
+                cause.code,
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked
+            ) =>
+        {
+            StoreError::Unavailable {
+                transaction,
+                source: error.into(),
+            }
         }
         _ => StoreError::Engine {
             transaction,

@@ -3,6 +3,7 @@
 use super::{Rules, VerifiedBatch, verify};
 use crate::identity::Identity;
 use crate::registry::HomeKey;
+use crate::store::Standing;
 use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage, Source};
 use phonehome_proto::census::{Census, PhoneCount};
 use phonehome_proto::encode;
@@ -35,6 +36,7 @@ pub(crate) fn enrolled(home: u8) -> HomeKey {
         home: key.home(),
         key,
         last_day: None,
+        standing: Standing::Admitted { counted_from: None },
     }
 }
 

@@ -108,6 +108,43 @@ fn a_replaced_key_signs_for_its_days_only() {
 }
 
 #[test]
+fn where_a_home_stands_decides_once_it_has_signed() {
+    let trial = |first| Standing::Admitted {
+        counted_from: Some(first),
+    };
+    let of = |standing| HomeKey {
+        standing,
+        ..enrolled(1)
+    };
+    for (standing, reject) in [
+        (Standing::Pending, Reject::NotApproved),
+        (Standing::Revoked, Reject::Revoked),
+    ] {
+        // Also of what could not be read: who may not report is told so and no more.
+        for sealed in [sealed(1, header(1, 7)), signed(vec![0xff])] {
+            assert_eq!(verdict(sealed, Some(&of(standing))), Err(reject));
+        }
+        let mut forged = sealed(1, header(1, 7));
+        forged.signature[5] ^= 1;
+        let verdict = verdict(forged, Some(&of(standing)));
+        assert_eq!(
+            verdict,
+            Err(Reject::BadSignature),
+            "strangers learn nothing"
+        );
+    }
+    for (first, expected) in [
+        (monday().previous(), false),
+        (monday(), false),
+        (monday().plus(1), true),
+    ] {
+        let sealed = sealed(1, header(1, 7));
+        let verified = verify(sealed, Some(&of(trial(first))), &rules(), tuesday_noon());
+        assert_eq!(verified.map(|batch| batch.is_on_probation()), Ok(expected));
+    }
+}
+
+#[test]
 fn nothing_is_parsed_before_the_signature_is_checked() {
     // Unreadable bytes under a bad signature are a bad signature, not malformed.
     let mut sealed = signed(vec![0xff]);

@@ -19,7 +19,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::transport::Channel;
 
@@ -76,6 +76,19 @@ impl Bench {
         IntakeClient::new(channel).max_encoding_message_size(usize::MAX)
     }
 
+    /// Tries to agree on one of these protocols inside TLS, and waits until the collector hangs up.
+    pub(super) async fn offer(&self, protocols: &[&[u8]]) {
+        let mut config = client_config(Pinned(self.handle.key()));
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let stream = TcpStream::connect(self.handle.intake_address()).await;
+        let name = ServerName::try_from("anything.example").expect("a name");
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        // A client is through before the server has made up its mind.
+        if let Ok(mut stream) = connector.connect(name, stream.expect("connects")).await {
+            let _hung_up = stream.read(&mut [0; 1]).await;
+        }
+    }
+
     /// Takes a home in with a fresh invite; gives the sealed enrolment and its token.
     pub(super) async fn enrol(
         &self,
@@ -96,9 +109,9 @@ impl Bench {
         };
         let payload = encode::enrolment(&enrolment);
         let sealed = SealedBatch::seal(PayloadType::Enrol, payload, &key(home));
-        let outcome = enrol(client, &sealed, &invite.token).await;
+        let outcome = enrol(client, &sealed, invite.token_bytes()).await;
         assert!(matches!(outcome, Outcome::Receipt(_)), "{outcome:?}");
-        (sealed, invite.token)
+        (sealed, invite.token.expect("it has one"))
     }
 
     pub(super) fn count(&self, counter: Counter) -> u64 {

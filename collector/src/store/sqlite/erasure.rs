@@ -1,25 +1,37 @@
 //! What is forgotten: homes that withdraw, and what has outlived its time. SQL.
 
 use super::journal::COUNT_HOME;
+use super::ledger::write_ledger;
 use super::rotation::not_its_key;
 use super::{Sqlite, damaged};
-use crate::store::{EraseAttempt, Erased, Forgotten, StoreError};
-use phonehome_proto::time::{Day, Timestamp};
+use crate::store::{EraseAttempt, Erased, ForgetAttempt, Forgotten, StoreError};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use std::collections::BTreeSet;
 
 const READ_WITHDRAWAL: &str = "SELECT sealed FROM withdrawals WHERE withdrawal_hash = ?1";
 const WRITE_WITHDRAWAL: &str =
     "INSERT INTO withdrawals (withdrawal_hash, sealed, forget_at) VALUES (?1, ?2, ?3)";
-const COUNT_DUE: &str = "SELECT count(*) FROM withdrawals WHERE is_overwritten = 0";
-const MARK_DONE: &str = "UPDATE withdrawals SET is_overwritten = 1 WHERE is_overwritten = 0";
+const COUNT_DUE: &str = "
+    SELECT (SELECT count(*) FROM withdrawals WHERE is_overwritten = 0)
+         + (SELECT count(*) FROM homes WHERE state = 'revoked' AND is_overwritten = 0)";
+const MARK_DONE: &str = "
+    UPDATE withdrawals SET is_overwritten = 1 WHERE is_overwritten = 0;
+    UPDATE homes SET is_overwritten = 1 WHERE state = 'revoked' AND is_overwritten = 0;";
 const READ_WEEKS: &str = "SELECT week FROM weeks WHERE state <> 'final'";
-const ERASE_BATCHES: &str = "DELETE FROM journal WHERE week = ?1 AND home_token = ?2";
-const MARK_WEEK: &str = "UPDATE weeks SET erasures = erasures + 1 WHERE week = ?1";
-const ERASE_KEYS: &str = "DELETE FROM keys WHERE home = ?1";
-const ERASE_HOME: &str = "DELETE FROM homes WHERE home = ?1";
-const FORGET_KEYS: &str = "DELETE FROM keys WHERE last_day < ?1";
+pub(super) const ERASE_BATCHES: &str = "DELETE FROM journal WHERE week = ?1 AND home_token = ?2";
+pub(super) const MARK_WEEK: &str = "UPDATE weeks SET erasures = erasures + 1 WHERE week = ?1";
+pub(super) const ERASE_KEYS: &str = "DELETE FROM keys WHERE home = ?1";
+pub(super) const ERASE_HOME: &str = "DELETE FROM homes WHERE home = ?1";
+const FORGET_KEYS: &str = "
+    DELETE FROM keys WHERE last_day < ?1
+    AND NOT EXISTS (SELECT 1 FROM homes WHERE homes.home = keys.home AND state = 'revoked')";
 const FORGET_WITHDRAWALS: &str = "DELETE FROM withdrawals WHERE forget_at <= ?1";
+const FORGET_INVITES: &str = "DELETE FROM invites WHERE uses_left = 0 OR expires_at <= ?1";
+const FORGET_PLACES: &str = "DELETE FROM places WHERE month < ?1";
+const FORGET_PENDING_KEYS: &str = "
+    DELETE FROM keys WHERE home IN
+    (SELECT home FROM homes WHERE state = 'pending' AND enrolled_day < ?1)";
+const FORGET_PENDING: &str = "DELETE FROM homes WHERE state = 'pending' AND enrolled_day < ?1";
 
 /// A database is rewritten when a home has left, unless it is larger: about a second of work.
 const REWRITTEN_BYTES_MAX: i64 = 128 * 1024 * 1024;
@@ -36,12 +48,7 @@ impl Sqlite {
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let erased = erase(&transaction, &attempt)?;
                 transaction.commit()?;
-                // Once for each home, and first thing when it asks again if the process had ended before.
-                let due: u32 = connection.query_row(COUNT_DUE, [], |row| row.get(0))?;
-                if due > 0 {
-                    rewrite(connection)?;
-                    connection.execute(MARK_DONE, [])?;
-                }
+                overwrite_what_is_due(connection)?;
                 Ok(erased)
             })
             .await
@@ -49,25 +56,45 @@ impl Sqlite {
 
     pub(in crate::store) async fn forget(
         &self,
-        keys_before: Day,
-        now: Timestamp,
+        attempt: ForgetAttempt,
     ) -> Result<Forgotten, StoreError> {
+        let keys_before = attempt.keys_before.number();
+        let places_before = attempt.places_before.number();
+        let pending_before = attempt.pending_before.number();
+        let now = attempt.now.seconds();
         self.writer
             .bare("forget", move |connection| {
                 let transaction =
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                transaction.execute(FORGET_PENDING_KEYS, params![pending_before])?;
                 let forgotten = Forgotten {
-                    keys: transaction.execute(FORGET_KEYS, params![keys_before.number()])?,
-                    withdrawals: transaction.execute(FORGET_WITHDRAWALS, params![now.seconds()])?,
+                    keys: transaction.execute(FORGET_KEYS, params![keys_before])?,
+                    withdrawals: transaction.execute(FORGET_WITHDRAWALS, params![now])?,
+                    invites: transaction.execute(FORGET_INVITES, params![now])?,
+                    places: transaction.execute(FORGET_PLACES, params![places_before])?,
+                    pending: transaction.execute(FORGET_PENDING, params![pending_before])?,
                 };
                 transaction.commit()?;
                 if forgotten != Forgotten::default() {
                     take_out_of_wal(connection)?;
                 }
+                // If the process ended in between, or a backup was in the way.
+                overwrite_what_is_due(connection)?;
                 Ok(forgotten)
             })
             .await
     }
+}
+
+/// Overwrites what homes left that have gone since the last time: once for each, and first thing when
+/// somebody asks again if the process had ended in between.
+pub(super) fn overwrite_what_is_due(connection: &mut Connection) -> rusqlite::Result<()> {
+    let due: u32 = connection.query_row(COUNT_DUE, [], |row| row.get(0))?;
+    if due > 0 {
+        rewrite(connection)?;
+        connection.execute_batch(MARK_DONE)?;
+    }
+    Ok(())
 }
 
 /// Takes out of the file what deleting leaves there: the engine moves rows between pages as these fill
@@ -150,5 +177,6 @@ fn erase(transaction: &Transaction<'_>, attempt: &EraseAttempt) -> rusqlite::Res
             attempt.forget_at.seconds()
         ],
     )?;
+    write_ledger(transaction, attempt.listed.0.start(), attempt.link())?;
     Ok(Erased::Done)
 }

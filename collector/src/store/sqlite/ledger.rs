@@ -1,13 +1,15 @@
 //! Ledger: SQL.
 
 use super::Sqlite;
-use crate::store::{LedgerRow, StoreError};
+use crate::store::{LEDGER_PAGE_MAX, LedgerRow, StoreError};
 use phonehome_proto::id::Hash;
 use phonehome_proto::time::Timestamp;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 const READ_LAST: &str = "SELECT number, at, event, hash FROM ledger ORDER BY number DESC LIMIT 1";
 const READ_ALL: &str = "SELECT number, at, event, hash FROM ledger ORDER BY number";
+const READ_AFTER: &str = "
+    SELECT number, at, event, hash FROM ledger WHERE number > ?1 ORDER BY number LIMIT ?2";
 const WRITE: &str = "INSERT INTO ledger (number, at, event, hash) VALUES (?1, ?2, ?3, ?4)";
 
 /// Adds a link, in the transaction that does what it tells.
@@ -39,9 +41,24 @@ impl Sqlite {
             })
             .await
     }
+
+    pub(in crate::store) async fn ledger_after(
+        &self,
+        number: u64,
+    ) -> Result<Vec<LedgerRow>, StoreError> {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.reader
+            .read("ledger_after", move |transaction| {
+                transaction
+                    .prepare_cached(READ_AFTER)?
+                    .query_map(params![number, LEDGER_PAGE_MAX], ledger_row)?
+                    .collect()
+            })
+            .await
+    }
 }
 
-fn ledger_row(row: &Row<'_>) -> rusqlite::Result<LedgerRow> {
+pub(super) fn ledger_row(row: &Row<'_>) -> rusqlite::Result<LedgerRow> {
     let number: i64 = row.get(0)?;
     Ok(LedgerRow {
         number: number.unsigned_abs(),

@@ -2,7 +2,7 @@
 
 use super::Sqlite;
 use super::registry::read_key;
-use crate::store::{NotItsKey, RotateAttempt, Rotated, StoreError};
+use crate::store::{NotItsKey, RotateAttempt, Rotated, Standing, StoreError};
 use phonehome_proto::id::{Hash, HomeId};
 use phonehome_proto::limits;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -77,6 +77,7 @@ pub(super) fn not_its_key(
     Ok(match read_key(transaction, Hash::of(key))? {
         None => Some(NotItsKey::Unknown),
         Some(row) if row.home != home => Some(NotItsKey::OtherHome),
+        Some(row) if row.standing == Standing::Revoked => Some(NotItsKey::Revoked),
         Some(row) if row.last_day.is_some() => Some(NotItsKey::Retired),
         Some(_) => None,
     })

@@ -35,6 +35,7 @@ fn row(home: u32, batch: u32) -> JournalRow {
         batch: BatchToken(noise(home, batch, u32::MAX)),
         payload_hash: Hash::new(noise(home, batch, u32::MAX - 1)),
         origin: None,
+        is_on_probation: false,
         sealed: (0..blocks)
             .flat_map(|block| noise(home, batch, block))
             .collect(),
@@ -104,6 +105,7 @@ async fn nothing_of_an_erased_home_is_left_in_the_files() {
             held: vec![(week(), HomeToken(noise(home, u32::MAX, 1)), BATCHES)],
             receipt: vec![1; 300],
             forget_at: now.plus_seconds(1),
+            listed: (week().monday(), Hash::of(b"a home")),
         };
         assert_eq!(store.erase(attempt).await.expect("erases"), Erased::Done);
     }
@@ -131,6 +133,7 @@ async fn a_home_is_overwritten_once() {
         held: Vec::new(),
         receipt: vec![1; 300],
         forget_at: now.plus_seconds(1),
+        listed: (week().monday(), Hash::of(b"a home")),
     };
     let database = rusqlite::Connection::open(&path).expect("opens");
     // Counts rewritings: each numbers the schema anew.

@@ -11,16 +11,22 @@ use rusqlite::{OptionalExtension, Row, params};
 const OPEN: &str = "
     INSERT INTO weeks (week, state, key_check) VALUES (?1, 'open', ?2)
     ON CONFLICT (week) DO NOTHING";
-const READ: &str = "SELECT week, state, key_check, erasures FROM weeks WHERE week = ?1";
-const READ_ALL: &str = "SELECT week, state, key_check, erasures FROM weeks ORDER BY week";
-const CLOSE: &str = "UPDATE weeks SET state = 'closed' WHERE week = ?1 AND state = 'open'";
-const RELEASE: &str = "UPDATE weeks SET state = 'released' WHERE week = ?1 AND state = 'closed'";
-const FINISH: &str = "UPDATE weeks SET state = 'final' WHERE week = ?1 AND state <> 'final'";
+const READ: &str =
+    "SELECT week, state, key_check, erasures, revocations FROM weeks WHERE week = ?1";
+const READ_ALL: &str =
+    "SELECT week, state, key_check, erasures, revocations FROM weeks ORDER BY week";
+pub(super) const CLOSE: &str =
+    "UPDATE weeks SET state = 'closed' WHERE week = ?1 AND state = 'open'";
+pub(super) const RELEASE: &str =
+    "UPDATE weeks SET state = 'released' WHERE week = ?1 AND state = 'closed'";
+const TELL_REVOCATIONS: &str = "UPDATE weeks SET revocations = 0 WHERE week = ?1";
+pub(super) const FINISH: &str =
+    "UPDATE weeks SET state = 'final' WHERE week = ?1 AND state <> 'final'";
 const FIND_EDGE: &str = "
     SELECT home_token FROM journal WHERE week = ?1
     ORDER BY home_token, batch_token LIMIT 1 OFFSET ?2";
 const DELETE_ROWS: &str = "DELETE FROM journal WHERE week = ?1 AND home_token <= ?2";
-const WRITE_RELEASE: &str = "
+pub(super) const WRITE_RELEASE: &str = "
     INSERT INTO releases (week, revision, text, signature) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (week, revision) DO NOTHING";
 const READ_RELEASES: &str =
@@ -99,6 +105,7 @@ impl Sqlite {
                     return Ok(Stored::Before);
                 }
                 transaction.execute(RELEASE, params![monday])?;
+                transaction.execute(TELL_REVOCATIONS, params![monday])?;
                 let hash = Hash::of(release.text.as_bytes()).to_hex();
                 let event = format!("released {}.{} {hash}", release.week, release.revision);
                 write_ledger(transaction, now, event)?;
@@ -167,6 +174,7 @@ fn week_row(row: &Row<'_>) -> rusqlite::Result<WeekRow> {
         state: WeekState::parse(&state).ok_or_else(|| damaged(1, "not a state"))?,
         key_check: Hash::new(row.get(2)?),
         erasures: row.get(3)?,
+        revocations: row.get(4)?,
     })
 }
 
