@@ -189,9 +189,11 @@ fn a_table_that_is_none_is_65_and_named_and_the_old_ones_stay() {
 fn a_missing_database_is_69() {
     let folder = tempfile::tempdir().expect("a folder");
     write_config(folder.path(), "127.0.0.1:0", "");
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 7] = [
         &["agents", "list"],
         &["agents", "invite"],
+        &["agents", "approve", "0f3a51c2"],
+        &["agents", "revoke", "0f3a51c2"],
         &["release", "2026-W46"],
         &["release", "2026-W46", "--revise"],
         &["publish", "--out", "out"],
@@ -218,12 +220,18 @@ fn a_missing_database_is_69() {
 #[test]
 fn wrong_arguments_are_2_and_an_empty_folder_is_a_finding() {
     let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(
-        collector(&["release", "last week"], folder.path())
-            .status
-            .code(),
-        Some(2)
-    );
+    let wrong: [&[&str]; 6] = [
+        &["release", "last week"],
+        &["agents", "approve"],
+        &["agents", "revoke", "0f3a51c"],
+        &["agents", "list", "--after", "the first"],
+        &["agents", "invite", "--uses", "0"],
+        &["agents", "invite", "--public", "--count", "2"],
+    ];
+    for command in wrong {
+        let output = collector(command, folder.path());
+        assert_eq!(output.status.code(), Some(2), "{command:?}");
+    }
     assert_eq!(
         collector(&["verify", "."], folder.path()).status.code(),
         Some(1)

@@ -7,6 +7,7 @@ use phonehome_agent::observe::{Account, Contact, Observer, Rules};
 use phonehome_agent::run::world::{self, Unlisted, World};
 use phonehome_proto::batch::Source;
 use phonehome_proto::chance::SeededChance;
+use phonehome_proto::endpoint::EndpointList;
 use phonehome_proto::id::{Audience, HomeId};
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::observation::{NamedBy, VolumeTrust};
@@ -86,6 +87,7 @@ fn observed(world: &World) -> Result<()> {
     let mut observer = Observer::new(Rules {
         allowed,
         purpose: Purpose::Exercise,
+        list: EndpointList::compiled_in(),
     });
     for seen in &world.flows {
         let flow = &seen.flow;

@@ -1,7 +1,9 @@
 //! `phonehome-demo` as a person runs it.
 
 use anyhow::{Context, Result, ensure};
-use phonehome_collector::publish;
+use phonehome_collector::format::json;
+use phonehome_collector::{publish, site};
+use phonehome_proto::vendor::Vendor;
 use phonehome_tests::golden;
 use phonehome_tests::traffic::day::{self, Pace};
 use phonehome_tests::traffic::population;
@@ -81,7 +83,7 @@ fn it_publishes_once_and_shows_what_your_own_capture_sends() -> Result<()> {
 }
 
 #[test]
-fn the_readmes_map_is_the_demos() -> Result<()> {
+fn the_founding_case_is_told_and_the_readmes_map_is_the_demos() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let output = demo(&["--once", "--out", "release"], folder.path())?;
     ensure!(
@@ -95,6 +97,28 @@ fn the_readmes_map_is_the_demos() -> Result<()> {
     golden::check("docs/map.svg", &map);
     let readme = std::fs::read_to_string(golden::root().join("README.md"))?;
     ensure!(readme.contains("docs/map.svg"), "the README shows it");
+
+    // The founding case: three facts, three columns.
+    let release = std::fs::read_to_string(folder.path().join("release/2026-W46.0/release.json"))?;
+    let xiaomi = Vendor::from_id("xiaomi").context("a listed vendor")?;
+    let page = site::vendor(&json::from_json(&release)?, xiaomi);
+    let columns: Vec<&str> = page.split("<td><h3 aria-hidden").skip(1).collect();
+    let [server, network, owner] = columns[..] else {
+        anyhow::bail!("three columns: {}", columns.len());
+    };
+    for (column, facts) in [
+        (server, [">Singapore</a></b>: ", ">Russia</a></b>: "]),
+        (
+            network,
+            ["<b>Alibaba Cloud</b>, registered in", ">China</a>"],
+        ),
+        (owner, ["<b>Xiaomi</b>, ", "registered in China"]),
+    ] {
+        let column = column.split("</td>").next().unwrap_or_default();
+        for fact in facts {
+            ensure!(column.contains(fact), "{fact} is not in {column}");
+        }
+    }
     Ok(())
 }
 

@@ -1,22 +1,29 @@
 //! The integration tests, one binary.
 
 mod adversary;
+mod backup;
 mod bad_input;
+mod compose;
 mod conservation;
 mod demo;
 mod devices;
 mod fuzz;
 mod lists;
+mod migrations;
 mod names;
 mod pipeline;
+mod postgres;
 mod privacy;
 mod publishing;
+mod registry;
 mod revision;
 mod rotation;
 mod simulation;
 mod store_contract;
+mod storm;
 mod tidy;
 mod traffic;
+mod week_keys;
 mod weeks;
 mod wire;
 mod withdrawal;

@@ -3,13 +3,15 @@
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::format::json;
 use phonehome_collector::metrics::Counter;
-use phonehome_collector::run::{Handle, commands};
+use phonehome_collector::run::Handle;
+use phonehome_collector::run::commands::Format;
+use phonehome_collector::run::commands::agents::{self, Listing};
 use phonehome_collector::weeks::destroyed_at;
 use phonehome_proto::id::Audience;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
 use phonehome_proto::status::Outcome;
-use phonehome_proto::time::{Day, ManualClock, Week};
+use phonehome_proto::time::{Clock, Day, ManualClock, Week};
 use phonehome_proto::{decode, encode};
 use phonehome_tests::liar::Liar;
 use phonehome_tests::traffic::day::Pace;
@@ -203,7 +205,10 @@ async fn the_past_stays_and_never_comes_back() -> Result<()> {
         "a repetition"
     );
     let ground = stage.collector.ground();
-    let list = commands::list(ground).await?.text;
+    let now = stage.clock.now();
+    let list = agents::list(ground, Listing::default(), Format::Table, now)
+        .await?
+        .text;
     let line = |liar: &Liar| {
         let home = liar.home.to_hex();
         let lines = list.lines().filter(|line| line.starts_with(&home[..12]));

@@ -1,41 +1,46 @@
 //! The store contract, one suite for each engine.
 //!
-//! Nothing here knows how an engine works; a second one adds a line to [`engines`].
+//! Nothing here knows how an engine works: a rule takes one, and `on_every_engine` tries it on each.
 
+#[macro_use]
+mod engine;
+
+mod enrolment;
+mod folding;
 mod membership;
 mod revision;
+mod standing;
 
+use engine::{Engine, Home};
 use phonehome_collector::geo::network::{Asn, Origin};
 use phonehome_collector::store::{
-    Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
-    HomeToken, InviteRow, JournalRow, LedgerRow, ReleaseRow, Slice, Store, StoreError, Stored,
-    WeekState,
+    Appended, Attempt, BatchToken, EnrolAttempt, Enrolled, HOME_WEEK_BATCHES_MAX, HomeToken,
+    InviteRow, JournalRow, LedgerRow, ReleaseRow, Slice, Store, StoreError, Stored, WeekState,
 };
 use phonehome_proto::id::{Audience, Hash, HomeId};
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::net::Country;
-use phonehome_proto::time::{Timestamp, Week};
-use std::collections::BTreeSet;
+use phonehome_proto::time::{Day, Timestamp, Week};
 
 /// The key that signs whatever is appended here, where it does not matter whose batch it is.
 const REPORTER: [u8; 32] = [200; 32];
 
-/// A fresh store of each engine, and the folder it lives in.
-async fn engines() -> Vec<(Store, tempfile::TempDir)> {
-    let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(&folder.path().join("collector.db"), true)
-        .await
-        .expect("opens");
-    vec![(store, folder)]
-}
+on_every_engine![
+    a_row_is_appended_once_and_comes_back_whole,
+    a_list_is_answered_in_order_and_sees_itself,
+    a_home_fills_its_week_and_nobody_elses,
+    pages_and_slices_hold_every_row_once_and_keep_homes_together,
+    a_week_only_moves_on,
+    a_large_week_is_destroyed_whole_and_alone,
+    the_ledger_is_a_chain,
+    a_store_belongs_to_one_collector_and_one_purpose,
+];
 
-/// The same with the reporter in the registry.
-async fn reporting() -> Vec<(Store, tempfile::TempDir)> {
-    let engines = engines().await;
-    for (store, _) in &engines {
-        take_in(store, REPORTER[0]).await;
-    }
-    engines
+/// A fresh store with the reporter in its registry.
+async fn reporting(engine: Engine) -> (Store, Home) {
+    let (store, home) = engine.fresh().await;
+    take_in(&store, REPORTER[0]).await;
+    (store, home)
 }
 
 async fn take_in(store: &Store, home: u8) {
@@ -62,6 +67,7 @@ fn row(home: u8, batch: u8) -> JournalRow {
             country: Country::parse("DE").expect("a country"),
             network: Asn(64_496),
         }),
+        is_on_probation: false,
         sealed: vec![home, batch, 0, 255],
     }
 }
@@ -95,12 +101,19 @@ async fn append(store: &Store, row: JournalRow) -> Appended {
     appended.into_iter().next().expect("one answer")
 }
 
+fn day() -> Day {
+    now().day().expect("a day")
+}
+
 fn enrolment(home: u8, invite: u8) -> EnrolAttempt {
     EnrolAttempt {
         home: HomeId::of_key(&[home; 32]),
         key: [home; 32],
         payload_hash: Hash::of(&[home, invite]),
-        invite_hash: Hash::of(&[invite]),
+        invite_hash: Some(Hash::of(&[invite])),
+        uninvited: None,
+        crowds: Vec::new(),
+        months: [day(); 2],
         receipt: vec![home, invite],
         now: now(),
     }
@@ -110,369 +123,258 @@ async fn invite(store: &Store, number: u8, seconds: i64) {
     let row = InviteRow {
         token_hash: Hash::of(&[number]),
         expires_at: now().plus_seconds(seconds),
+        uses: 1,
     };
     store.add_invites(vec![row]).await.expect("adds");
 }
 
-#[tokio::test]
-async fn an_invite_opens_the_door_once() {
-    for (store, _folder) in engines().await {
-        assert_eq!(
-            store.enrol(enrolment(1, 9)).await.expect("asks"),
-            Enrolled::InvalidInvite
-        );
-        invite(&store, 9, 60).await;
-        assert_eq!(
-            store.enrol(enrolment(1, 9)).await.expect("asks"),
-            Enrolled::Fresh
-        );
-        assert_eq!(
-            store.enrol(enrolment(2, 9)).await.expect("asks"),
-            Enrolled::InvalidInvite
-        );
-        // The same enrolment gets the first receipt, whatever the new attempt would have said.
-        let again = EnrolAttempt {
-            receipt: vec![0],
-            ..enrolment(1, 9)
-        };
-        assert_eq!(
-            store.enrol(again).await.expect("asks"),
-            Enrolled::Repeated(vec![1, 9])
-        );
-        // Another enrolment of the same home needs another invite.
-        assert_eq!(
-            store.enrol(enrolment(1, 8)).await.expect("asks"),
-            Enrolled::InvalidInvite
-        );
-        invite(&store, 8, 60).await;
-        assert_eq!(
-            store.enrol(enrolment(1, 8)).await.expect("asks"),
-            Enrolled::Fresh
-        );
-        assert_eq!(store.homes(None).await.expect("reads").len(), 1);
-        invite(&store, 7, 0).await;
-        assert_eq!(
-            store.enrol(enrolment(3, 7)).await.expect("asks"),
-            Enrolled::InvalidInvite
-        );
-    }
+async fn a_row_is_appended_once_and_comes_back_whole(engine: Engine) {
+    let (store, _home) = reporting(engine).await;
+    assert_eq!(
+        append(&store, row(1, 1)).await,
+        Appended::Closed,
+        "no such week"
+    );
+    store
+        .open_week(week(), Hash::of(b"key"))
+        .await
+        .expect("opens");
+    assert_eq!(append(&store, row(1, 1)).await, Appended::Fresh);
+    let repeated = JournalRow {
+        sealed: vec![9],
+        origin: None,
+        ..row(1, 1)
+    };
+    assert_eq!(
+        append(&store, repeated).await,
+        Appended::Repeated(row(1, 1))
+    );
+    let other = JournalRow {
+        payload_hash: Hash::of(b"other"),
+        ..row(1, 1)
+    };
+    assert_eq!(append(&store, other).await, Appended::Conflict);
+    let nowhere = JournalRow {
+        origin: None,
+        is_on_probation: true,
+        ..row(1, 2)
+    };
+    assert_eq!(append(&store, nowhere.clone()).await, Appended::Fresh);
+    assert_eq!(
+        append(&store, nowhere.clone()).await,
+        Appended::Repeated(nowhere)
+    );
 }
 
-#[tokio::test]
-async fn keys_are_found_by_hash_and_in_order() {
-    for (store, _folder) in engines().await {
-        for home in [1, 2] {
-            take_in(&store, home).await;
+async fn a_list_is_answered_in_order_and_sees_itself(engine: Engine) {
+    let (store, _home) = reporting(engine).await;
+    store
+        .open_week(week(), Hash::of(b"key"))
+        .await
+        .expect("opens");
+    let attempts = vec![
+        look(&row(1, 1)),
+        attempt(row(1, 1)),
+        look(&row(1, 1)),
+        attempt(row(1, 1)),
+        attempt(row(2, 1)),
+    ];
+    let expected = [
+        Appended::Closed,
+        Appended::Fresh,
+        Appended::Repeated(row(1, 1)),
+        Appended::Repeated(row(1, 1)),
+        Appended::Fresh,
+    ];
+    assert_eq!(store.append(attempts).await.expect("appends"), expected);
+}
+
+async fn a_home_fills_its_week_and_nobody_elses(engine: Engine) {
+    let (store, _home) = reporting(engine).await;
+    store
+        .open_week(week(), Hash::of(b"key"))
+        .await
+        .expect("opens");
+    let numbered = |number: u32| {
+        let mut row = row(1, 0);
+        row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
+        attempt(row)
+    };
+    let attempts = (0..=HOME_WEEK_BATCHES_MAX).map(numbered).collect();
+    let mut answers = store.append(attempts).await.expect("appends");
+    assert_eq!(answers.pop(), Some(Appended::Full));
+    assert!(answers.iter().all(|answer| *answer == Appended::Fresh));
+    assert_eq!(append(&store, row(2, 0)).await, Appended::Fresh);
+}
+
+async fn pages_and_slices_hold_every_row_once_and_keep_homes_together(engine: Engine) {
+    let (store, _home) = reporting(engine).await;
+    store
+        .open_week(week(), Hash::of(b"key"))
+        .await
+        .expect("opens");
+    let rows: Vec<JournalRow> = (0..=255)
+        .step_by(5)
+        .flat_map(|home| [row(home, 3), row(home, 200)])
+        .collect();
+    // Appended in another order than they are read in.
+    let attempts = rows.iter().rev().cloned().map(attempt).collect();
+    store.append(attempts).await.expect("appends");
+    for (slices, bytes_max) in [(1, usize::MAX), (1, 1), (3, 9), (256, 0)] {
+        let mut read = Vec::new();
+        for slice in Slice::all(slices) {
+            let mut after = None;
+            loop {
+                let page = store.journal_page(week(), slice, after, bytes_max).await;
+                let page = page.expect("reads");
+                let Some(last) = page.last() else { break };
+                after = Some((last.home, last.batch));
+                read.extend(page);
+            }
         }
-        let asked = [2, 9, 1].map(|home| Hash::of(&[home; 32])).to_vec();
-        let found = store.keys(asked).await.expect("reads");
-        let found: Vec<_> = found.iter().map(|row| row.map(|row| row.key)).collect();
-        assert_eq!(found, [Some([2; 32]), None, Some([1; 32])]);
+        assert_eq!(read, rows, "{slices} slices, {bytes_max} bytes");
     }
+    let next = store
+        .journal_page(week().next(), Slice::WHOLE, None, 1)
+        .await
+        .expect("reads");
+    assert_eq!(next, []);
 }
 
-#[tokio::test]
-async fn homes_come_in_pages_that_leave_nobody_out() {
-    for (store, _folder) in engines().await {
-        let count = HOMES_PAGE_MAX + 3;
-        let keys: Vec<[u8; 32]> = (0..count)
-            .map(|n| *Hash::of(&n.to_be_bytes()).as_bytes())
-            .collect();
-        let invites = keys.iter().map(|key| InviteRow {
-            token_hash: Hash::of(key),
-            expires_at: now().plus_seconds(1),
-        });
-        store.add_invites(invites.collect()).await.expect("adds");
-        for key in &keys {
-            let attempt = EnrolAttempt {
-                home: HomeId::of_key(key),
-                key: *key,
-                payload_hash: Hash::of(&[]),
-                invite_hash: Hash::of(key),
-                receipt: Vec::new(),
-                now: now(),
-            };
-            assert_eq!(store.enrol(attempt).await.expect("asks"), Enrolled::Fresh);
-        }
-        let first = store.homes(None).await.expect("reads");
-        assert_eq!(first.len(), HOMES_PAGE_MAX as usize);
-        let rest = store
-            .homes(first.last().map(|row| row.home))
-            .await
-            .expect("reads");
-        let homes: BTreeSet<HomeId> = first.iter().chain(&rest).map(|row| row.home).collect();
-        assert_eq!(homes, keys.iter().map(HomeId::of_key).collect());
-        assert!(
-            first
-                .iter()
-                .chain(&rest)
-                .all(|row| Some(row.enrolled) == now().day())
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_row_is_appended_once_and_comes_back_whole() {
-    for (store, _folder) in reporting().await {
-        assert_eq!(
-            append(&store, row(1, 1)).await,
-            Appended::Closed,
-            "no such week"
-        );
+async fn a_week_only_moves_on(engine: Engine) {
+    let (store, _home) = reporting(engine).await;
+    let state = async || {
         store
-            .open_week(week(), Hash::of(b"key"))
+            .weeks()
             .await
-            .expect("opens");
-        assert_eq!(append(&store, row(1, 1)).await, Appended::Fresh);
-        let repeated = JournalRow {
-            sealed: vec![9],
-            origin: None,
-            ..row(1, 1)
-        };
-        assert_eq!(
-            append(&store, repeated).await,
-            Appended::Repeated(row(1, 1))
-        );
-        let other = JournalRow {
-            payload_hash: Hash::of(b"other"),
-            ..row(1, 1)
-        };
-        assert_eq!(append(&store, other).await, Appended::Conflict);
-        let nowhere = JournalRow {
-            origin: None,
-            ..row(1, 2)
-        };
-        assert_eq!(append(&store, nowhere.clone()).await, Appended::Fresh);
-        assert_eq!(
-            append(&store, nowhere.clone()).await,
-            Appended::Repeated(nowhere)
-        );
-    }
+            .expect("reads")
+            .first()
+            .map(|row| row.state)
+    };
+    let check = Hash::of(b"key");
+    assert_eq!(state().await, None);
+    assert_eq!(
+        store
+            .open_week(week(), check)
+            .await
+            .expect("opens")
+            .key_check,
+        check
+    );
+    // Opened again with another key: the first one stays.
+    let again = store
+        .open_week(week(), Hash::of(b"other"))
+        .await
+        .expect("opens");
+    assert_eq!((again.key_check, again.state), (check, WeekState::Open));
+    append(&store, row(1, 1)).await;
+
+    store.close_week(week(), now()).await.expect("closes");
+    assert_eq!(state().await, Some(WeekState::Closed));
+    assert_eq!(append(&store, row(1, 2)).await, Appended::Closed);
+    assert_eq!(
+        append(&store, row(1, 1)).await,
+        Appended::Repeated(row(1, 1))
+    );
+
+    let release = ReleaseRow {
+        week: week(),
+        revision: 0,
+        text: "{}\n".to_owned(),
+        signature: [7; 64],
+    };
+    let stored = store.release_week(release.clone(), 0, now()).await;
+    assert_eq!(stored.expect("stores"), Stored::Fresh);
+    assert_eq!(state().await, Some(WeekState::Released));
+    let other = ReleaseRow {
+        text: "{ }\n".to_owned(),
+        ..release.clone()
+    };
+    let stored = store.release_week(other, 0, now()).await;
+    assert_eq!(stored.expect("refuses"), Stored::Before);
+    assert_eq!(store.releases().await.expect("reads"), [release]);
+
+    store.destroy_week(week(), now()).await.expect("destroys");
+    assert_eq!(state().await, Some(WeekState::Final));
+    let page = store
+        .journal_page(week(), Slice::WHOLE, None, 1)
+        .await
+        .expect("reads");
+    assert_eq!(page, []);
+    assert_eq!(append(&store, row(1, 1)).await, Appended::Closed);
+    // Nothing brings it back.
+    store.close_week(week(), now()).await.expect("does nothing");
+    assert_eq!(
+        store.open_week(week(), check).await.expect("asks").state,
+        WeekState::Final
+    );
 }
 
-#[tokio::test]
-async fn a_list_is_answered_in_order_and_sees_itself() {
-    for (store, _folder) in reporting().await {
-        store
-            .open_week(week(), Hash::of(b"key"))
-            .await
-            .expect("opens");
-        let attempts = vec![
-            look(&row(1, 1)),
-            attempt(row(1, 1)),
-            look(&row(1, 1)),
-            attempt(row(1, 1)),
-            attempt(row(2, 1)),
-        ];
-        let expected = [
-            Appended::Closed,
-            Appended::Fresh,
-            Appended::Repeated(row(1, 1)),
-            Appended::Repeated(row(1, 1)),
-            Appended::Fresh,
-        ];
-        assert_eq!(store.append(attempts).await.expect("appends"), expected);
-    }
-}
-
-#[tokio::test]
-async fn a_home_fills_its_week_and_nobody_elses() {
-    for (store, _folder) in reporting().await {
-        store
-            .open_week(week(), Hash::of(b"key"))
-            .await
-            .expect("opens");
-        let numbered = |number: u32| {
-            let mut row = row(1, 0);
+async fn a_large_week_is_destroyed_whole_and_alone(engine: Engine) {
+    let (store, _home) = reporting(engine).await;
+    let key = Hash::of(b"key");
+    for week in [week(), week().next()] {
+        store.open_week(week, key).await.expect("opens");
+        let rows = (0..10_000_u32).map(|number| {
+            let mut row = JournalRow { week, ..row(0, 0) };
+            row.home.0 = *Hash::of(&(number / 3).to_be_bytes()).as_bytes();
             row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
             attempt(row)
-        };
-        let attempts = (0..=HOME_WEEK_BATCHES_MAX).map(numbered).collect();
-        let mut answers = store.append(attempts).await.expect("appends");
-        assert_eq!(answers.pop(), Some(Appended::Full));
-        assert!(answers.iter().all(|answer| *answer == Appended::Fresh));
-        assert_eq!(append(&store, row(2, 0)).await, Appended::Fresh);
+        });
+        store.append(rows.collect()).await.expect("appends");
     }
-}
-
-#[tokio::test]
-async fn pages_and_slices_hold_every_row_once_and_keep_homes_together() {
-    for (store, _folder) in reporting().await {
+    store.destroy_week(week(), now()).await.expect("destroys");
+    let left = async |week| {
         store
-            .open_week(week(), Hash::of(b"key"))
+            .journal_page(week, Slice::WHOLE, None, usize::MAX)
             .await
-            .expect("opens");
-        let rows: Vec<JournalRow> = (0..=255)
-            .step_by(5)
-            .flat_map(|home| [row(home, 3), row(home, 200)])
-            .collect();
-        // Appended in another order than they are read in.
-        let attempts = rows.iter().rev().cloned().map(attempt).collect();
-        store.append(attempts).await.expect("appends");
-        for (slices, bytes_max) in [(1, usize::MAX), (1, 1), (3, 9), (256, 0)] {
-            let mut read = Vec::new();
-            for slice in Slice::all(slices) {
-                let mut after = None;
-                loop {
-                    let page = store.journal_page(week(), slice, after, bytes_max).await;
-                    let page = page.expect("reads");
-                    let Some(last) = page.last() else { break };
-                    after = Some((last.home, last.batch));
-                    read.extend(page);
-                }
-            }
-            assert_eq!(read, rows, "{slices} slices, {bytes_max} bytes");
-        }
-        let next = store
-            .journal_page(week().next(), Slice::WHOLE, None, 1)
-            .await
-            .expect("reads");
-        assert_eq!(next, []);
-    }
+            .expect("reads")
+            .len()
+    };
+    assert_eq!(left(week()).await, 0);
+    assert_eq!(left(week().next()).await, 10_000);
 }
 
-#[tokio::test]
-async fn a_week_only_moves_on() {
-    for (store, _folder) in reporting().await {
-        let state = async || {
-            store
-                .weeks()
-                .await
-                .expect("reads")
-                .first()
-                .map(|row| row.state)
-        };
-        let check = Hash::of(b"key");
-        assert_eq!(state().await, None);
-        assert_eq!(
-            store
-                .open_week(week(), check)
-                .await
-                .expect("opens")
-                .key_check,
-            check
-        );
-        // Opened again with another key: the first one stays.
-        let again = store
-            .open_week(week(), Hash::of(b"other"))
-            .await
-            .expect("opens");
-        assert_eq!((again.key_check, again.state), (check, WeekState::Open));
-        append(&store, row(1, 1)).await;
-
+async fn the_ledger_is_a_chain(engine: Engine) {
+    let (store, _home) = engine.fresh().await;
+    store
+        .open_week(week(), Hash::of(b"key"))
+        .await
+        .expect("opens");
+    for _ in 0..2 {
         store.close_week(week(), now()).await.expect("closes");
-        assert_eq!(state().await, Some(WeekState::Closed));
-        assert_eq!(append(&store, row(1, 2)).await, Appended::Closed);
-        assert_eq!(
-            append(&store, row(1, 1)).await,
-            Appended::Repeated(row(1, 1))
-        );
-
-        let release = ReleaseRow {
-            week: week(),
-            revision: 0,
-            text: "{}\n".to_owned(),
-            signature: [7; 64],
-        };
-        let stored = store.release_week(release.clone(), 0, now()).await;
-        assert_eq!(stored.expect("stores"), Stored::Fresh);
-        assert_eq!(state().await, Some(WeekState::Released));
-        let other = ReleaseRow {
-            text: "{ }\n".to_owned(),
-            ..release.clone()
-        };
-        let stored = store.release_week(other, 0, now()).await;
-        assert_eq!(stored.expect("refuses"), Stored::Before);
-        assert_eq!(store.releases().await.expect("reads"), [release]);
-
-        store.destroy_week(week(), now()).await.expect("destroys");
-        assert_eq!(state().await, Some(WeekState::Final));
-        let page = store
-            .journal_page(week(), Slice::WHOLE, None, 1)
-            .await
-            .expect("reads");
-        assert_eq!(page, []);
-        assert_eq!(append(&store, row(1, 1)).await, Appended::Closed);
-        // Nothing brings it back.
-        store.close_week(week(), now()).await.expect("does nothing");
-        assert_eq!(
-            store.open_week(week(), check).await.expect("asks").state,
-            WeekState::Final
-        );
+    }
+    store
+        .destroy_week(week(), now().plus_seconds(60))
+        .await
+        .expect("destroys");
+    let ledger = store.ledger().await.expect("reads");
+    let events: Vec<&str> = ledger.iter().map(|row| row.event.as_str()).collect();
+    assert_eq!(events, ["closed 2026-W46", "destroyed 2026-W46"]);
+    let mut previous = None;
+    for row in &ledger {
+        let link = LedgerRow::follow(previous, row.at, row.event.clone());
+        assert_eq!(&link, row);
+        previous = Some(row);
     }
 }
 
-#[tokio::test]
-async fn a_large_week_is_destroyed_whole_and_alone() {
-    for (store, _folder) in reporting().await {
-        let key = Hash::of(b"key");
-        for week in [week(), week().next()] {
-            store.open_week(week, key).await.expect("opens");
-            let rows = (0..10_000_u32).map(|number| {
-                let mut row = JournalRow { week, ..row(0, 0) };
-                row.home.0 = *Hash::of(&(number / 3).to_be_bytes()).as_bytes();
-                row.batch.0[..4].copy_from_slice(&number.to_be_bytes());
-                attempt(row)
-            });
-            store.append(rows.collect()).await.expect("appends");
-        }
-        store.destroy_week(week(), now()).await.expect("destroys");
-        let left = async |week| {
-            store
-                .journal_page(week, Slice::WHOLE, None, usize::MAX)
-                .await
-                .expect("reads")
-                .len()
-        };
-        assert_eq!(left(week()).await, 0);
-        assert_eq!(left(week().next()).await, 10_000);
-    }
-}
-
-#[tokio::test]
-async fn the_ledger_is_a_chain() {
-    for (store, _folder) in engines().await {
+async fn a_store_belongs_to_one_collector_and_one_purpose(engine: Engine) {
+    let (store, _home) = engine.fresh().await;
+    let (mine, other) = (Audience::new([1; 32]), Audience::new([2; 32]));
+    let serial = async |audience, purpose, rules: &[u8]| {
         store
-            .open_week(week(), Hash::of(b"key"))
+            .rules_serial(audience, purpose, Hash::of(rules))
             .await
-            .expect("opens");
-        for _ in 0..2 {
-            store.close_week(week(), now()).await.expect("closes");
-        }
-        store
-            .destroy_week(week(), now().plus_seconds(60))
-            .await
-            .expect("destroys");
-        let ledger = store.ledger().await.expect("reads");
-        let events: Vec<&str> = ledger.iter().map(|row| row.event.as_str()).collect();
-        assert_eq!(events, ["closed 2026-W46", "destroyed 2026-W46"]);
-        let mut previous = None;
-        for row in &ledger {
-            let link = LedgerRow::follow(previous, row.at, row.event.clone());
-            assert_eq!(&link, row);
-            previous = Some(row);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_store_belongs_to_one_collector_and_one_purpose() {
-    for (store, _folder) in engines().await {
-        let (mine, other) = (Audience::new([1; 32]), Audience::new([2; 32]));
-        let serial = async |audience, purpose, rules: &[u8]| {
-            store
-                .rules_serial(audience, purpose, Hash::of(rules))
-                .await
-                .expect("asks")
-        };
-        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(1));
-        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(1));
-        assert_eq!(serial(mine, Purpose::Exercise, b"b").await, Some(2));
-        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(3));
-        assert_eq!(serial(other, Purpose::Exercise, b"a").await, None);
-        assert_eq!(serial(mine, Purpose::Observatory, b"a").await, None);
-        assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(3));
-    }
+            .expect("asks")
+    };
+    assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(1));
+    assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(1));
+    assert_eq!(serial(mine, Purpose::Exercise, b"b").await, Some(2));
+    assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(3));
+    assert_eq!(serial(other, Purpose::Exercise, b"a").await, None);
+    assert_eq!(serial(mine, Purpose::Observatory, b"a").await, None);
+    assert_eq!(serial(mine, Purpose::Exercise, b"a").await, Some(3));
 }
 
 #[tokio::test]

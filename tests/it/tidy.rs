@@ -1,7 +1,9 @@
 //! The rules of the house that no compiler keeps: layers, purity, length, words, documents.
 
+mod edges;
 mod source;
 
+use edges::{AGENT_EDGES, COLLECTOR_EDGES, PROTO_EDGES};
 use phonehome_tests::golden::root;
 use source::{crate_paths, relative, sources, walk};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,161 +16,20 @@ const LINES_MAX: usize = 500;
 /// Crates the agent may be made of, its own two included.
 const AGENT_CRATES_MAX: usize = 120;
 
-/// Which modules each module of the agent may name. A new edge is argued for where it is added.
-const AGENT_EDGES: &[(&str, &[&str])] = &[
-    ("capture", &["tally"]),
-    ("packet", &["capture", "tally"]),
-    // The kernel's counters come from `capture` as they are; there is no stage between. Every packet is
-    // looked up in tables of `flow` and of `device`: one seeded hash serves both.
-    ("flow", &["capture", "hash", "name", "packet", "tally"]),
-    ("evidence", &["packet"]),
-    ("device", &["evidence", "hash", "packet", "tally"]),
-    ("observe", &["device", "evidence", "tally"]),
-    ("batch", &["observe"]),
-    // Which keys are the home's own is said where things are sealed.
-    ("consent", &["seal"]),
-    ("spool", &["durable", "seal", "tally"]),
-    ("uplink", &["consent", "seal", "spool"]),
-    (
-        "state",
-        &["device", "durable", "seal", "spool", "tally", "uplink"],
-    ),
-    // The folders it leaves open are made and handed over as all others are.
-    ("sandbox", &["durable"]),
-    // How much waits at most is the spool's own noun.
-    ("config", &["spool"]),
-    ("cli", &["config", "device", "run", "state", "uplink"]),
-];
-
-/// The same for the collector.
-const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
-    // Where registries are asked is an address that only `owners` can read.
-    ("config", &["geo", "owners"]),
-    ("owners", &["geo"]),
-    ("identity", &["secret_file"]),
-    ("registry", &["envelope", "identity", "store"]),
-    ("verify", &["registry"]),
-    (
-        "journal",
-        &[
-            "envelope",
-            "geo",
-            "identity",
-            "secret_file",
-            "store",
-            "verify",
-        ],
-    ),
-    (
-        "intake",
-        &[
-            "geo",
-            "identity",
-            "journal",
-            "metrics",
-            "registry",
-            "store",
-            "verify",
-            "withdrawal",
-        ],
-    ),
-    ("metrics", &["intake"]),
-    ("store", &["geo"]),
-    (
-        "weeks",
-        &[
-            "count", "enrich", "fold", "format", "geo", "identity", "journal", "metrics",
-            "release", "store",
-        ],
-    ),
-    (
-        "withdrawal",
-        &["envelope", "identity", "journal", "registry", "store"],
-    ),
-    ("fold", &["geo"]),
-    ("enrich", &["fold", "geo"]),
-    ("count", &["enrich", "fold", "geo"]),
-    ("release", &["count", "geo", "map", "stats"]),
-    ("map", &["release"]),
-    ("format", &["map", "release"]),
-    // Pages say what a release's numbers rest on: who owns a name, whose registry, which tables.
-    ("site", &["format", "geo", "map", "release"]),
-    ("publish", &["format", "map", "release", "site"]),
-    ("api", &["format", "identity", "publish", "release", "site"]),
-    ("query", &["api", "format", "map", "release"]),
-];
-
-/// The same for the nouns and the wire.
-const PROTO_EDGES: &[(&str, &[&str])] = &[
-    ("vendor", &["net"]),
-    ("census", &["vendor"]),
-    ("endpoint", &["net", "vendor"]),
-    (
-        "observation",
-        &["census", "endpoint", "net", "scale", "vendor"],
-    ),
-    (
-        "batch",
-        &["census", "id", "limits", "observation", "scale", "time"],
-    ),
-    ("seal", &["id"]),
-    ("enrolment", &["id", "seal"]),
-    ("consent", &["id", "time"]),
-    ("manifest", &["id", "seal", "time"]),
-    ("receipt", &["id", "manifest", "seal", "time"]),
-    ("rotation", &["id", "seal"]),
-    ("withdrawal", &["id", "manifest", "time"]),
-    (
-        "encode",
-        &[
-            "batch",
-            "census",
-            "consent",
-            "enrolment",
-            "manifest",
-            "net",
-            "observation",
-            "receipt",
-            "rotation",
-            "time",
-            "v1",
-            "withdrawal",
-        ],
-    ),
-    (
-        "decode",
-        &[
-            "batch",
-            "census",
-            "consent",
-            "encode",
-            "endpoint",
-            "enrolment",
-            "id",
-            "limits",
-            "manifest",
-            "net",
-            "observation",
-            "receipt",
-            "reject",
-            "rotation",
-            "scale",
-            "seal",
-            "time",
-            "v1",
-            "vendor",
-            "withdrawal",
-        ],
-    ),
-    ("status", &["reject", "seal", "v1"]),
-];
-
 /// Stages without clock, chance, disk or network.
 const PURE: &[(&str, &[&str])] = &[
     (
         "agent",
         &[
-            "packet", "name", "flow", "device", "evidence", "observe", "batch", "lists",
+            "packet",
+            "name",
+            "flow",
+            "device",
+            "evidence",
+            "observe",
+            "batch",
+            "lists",
+            "endpoints",
         ],
     ),
     (
@@ -210,6 +71,7 @@ const NOUNS: &[&str] = &[
     "batch",
     "census",
     "seal",
+    "release_key",
     "consent",
     "enrolment",
     "manifest",

@@ -70,7 +70,11 @@ fn every_golden_file_is_tried() {
         .chain(&COLLECTORS)
         .map(|(name, _)| *name)
         .collect();
-    tried.push("sealed-batch.bin");
+    tried.extend([
+        "endpoint-list.bin",
+        "sealed-batch.bin",
+        "sealed-endpoint-list.bin",
+    ]);
     tried.sort_unstable();
     assert_eq!(files, tried);
 }
@@ -110,6 +114,22 @@ fn a_collectors_payload_may_say_more_than_an_agent_knows() {
         let newer = [&bytes[..], &UNKNOWN_FIELD].concat();
         assert_eq!(again(&newer).as_ref(), Some(&bytes), "{name}");
     }
+}
+
+/// What the project signs has one form only, too, and only its own key opens it.
+#[test]
+fn the_golden_list_is_canonical_and_signed() {
+    let list = golden("endpoint-list.bin");
+    let again = |bytes: &[u8]| {
+        let read = decode::endpoint_list(bytes, &|_| false).ok();
+        read.map(|list| encode::endpoint_list(&list))
+    };
+    assert_eq!(again(&list).as_ref(), Some(&list));
+    assert_eq!(again(&[&list[..], &UNKNOWN_FIELD].concat()), None);
+    let sealed = decode::envelope(&golden("sealed-endpoint-list.bin")).expect("an envelope");
+    let key = VerifyingKey::from_bytes(&sealed.public_key).expect("a key");
+    assert_eq!(sealed.open(PayloadType::Endpoints, &key), Ok(&list[..]));
+    assert!(sealed.open(PayloadType::Manifest, &key).is_err());
 }
 
 #[test]

@@ -5,7 +5,9 @@ use phonehome_agent::run::withdraw::withdraw;
 use phonehome_collector::config::Config;
 use phonehome_collector::format::json;
 use phonehome_collector::metrics::Counter;
-use phonehome_collector::run::{Handle, commands};
+use phonehome_collector::run::Handle;
+use phonehome_collector::run::commands::Format;
+use phonehome_collector::run::commands::agents::{self, Listing};
 use phonehome_collector::weeks::{closes_at, destroyed_at};
 use phonehome_proto::decode;
 use phonehome_proto::id::{Audience, Hash};
@@ -13,7 +15,7 @@ use phonehome_proto::limits;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
 use phonehome_proto::status::Outcome;
-use phonehome_proto::time::{Day, ManualClock, Week};
+use phonehome_proto::time::{Clock, Day, ManualClock, Week};
 use phonehome_proto::withdrawal::Erasure;
 use phonehome_tests::liar::Liar;
 use phonehome_tests::traffic::day::Pace;
@@ -171,7 +173,10 @@ async fn a_home_is_forgotten_and_told_so_again_and_again() -> Result<()> {
     for trace in &traces {
         ensure!(!holds(&data, trace)?, "nothing of it is in any file");
     }
-    let list = commands::list(stage.collector.ground()).await?.text;
+    let (ground, now) = (stage.collector.ground(), stage.clock.now());
+    let list = agents::list(ground, Listing::default(), Format::Table, now)
+        .await?
+        .text;
     ensure!(!list.contains(&mine.home.to_hex()[..12]), "{list}");
     ensure!(list.contains(&other.home.to_hex()[..12]), "{list}");
 

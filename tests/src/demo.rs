@@ -113,6 +113,10 @@ async fn turn(options: &Options, out: &mut (dyn Write + Send)) -> Result<World> 
     let tables = [
         (TableName::Server, "where the servers stand"),
         (
+            TableName::Network,
+            "where the operators of their networks are registered",
+        ),
+        (
             TableName::Owner,
             "where the owners of their domains are registered",
         ),

@@ -16,18 +16,22 @@ use phonehome_agent::name::reassembly::Reassembly;
 use phonehome_agent::name::{Handshake, Named, http, quic, tls};
 use phonehome_agent::packet::{self, Segment, dhcp, dns, mdns, offer};
 use phonehome_collector::format::json;
-use phonehome_collector::intake::proxy;
+use phonehome_collector::intake::forwarded::{Forwarders, Header, Misforwarded};
+use phonehome_collector::intake::proxy::{self, Source};
 use phonehome_proto::enrolment::Invite;
+use phonehome_proto::limits;
 use phonehome_proto::net::Transport;
 use phonehome_proto::time::Timestamp;
 use phonehome_proto::{decode, encode};
+use std::collections::BTreeSet;
 use std::io::Cursor;
+use std::net::IpAddr;
 
 /// One target: what to run on bytes.
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus folder and of its binary.
-pub const TARGETS: [(&str, Body); 17] = [
+pub const TARGETS: [(&str, Body); 19] = [
     ("capture_file", capture_file),
     ("packet", packet),
     ("dns", dns),
@@ -41,7 +45,9 @@ pub const TARGETS: [(&str, Body); 17] = [
     ("flow", flow::run),
     ("payload", payload),
     ("collector_payload", collector_payload),
+    ("endpoint_list", endpoint_list),
     ("proxy", proxy),
+    ("forwarded", forwarded),
     ("invite", invite),
     ("name_list", name_list),
     ("release_json", release_json),
@@ -272,6 +278,20 @@ pub fn collector_payload(bytes: &[u8]) {
     }
 }
 
+/// An endpoint list, bare and in an envelope that nobody opened: what is accepted is written back to the
+/// same bytes, and keeps its bounds.
+pub fn endpoint_list(bytes: &[u8]) {
+    let is_public_suffix = |host: &str| host == "com.cn";
+    let envelope = decode::envelope(bytes).map(|sealed| sealed.payload);
+    for payload in [Ok(bytes.to_vec()), envelope].into_iter().flatten() {
+        if let Ok(list) = decode::endpoint_list(&payload, &is_public_suffix) {
+            assert_eq!(encode::endpoint_list(&list), payload);
+            assert!(list.rows().len() <= limits::ENDPOINT_LIST_ROWS_MAX);
+            assert!(list.rows().is_sorted_by(|a, b| a.id < b.id));
+        }
+    }
+}
+
 /// What a proxy says before a connection's first byte.
 pub fn proxy(bytes: &[u8]) {
     if let Ok((_, rest)) = proxy::parse(bytes) {
@@ -279,6 +299,39 @@ pub fn proxy(bytes: &[u8]) {
             rest.len() + proxy::HEAD_BYTES <= bytes.len(),
             "a header takes its bytes"
         );
+    }
+}
+
+/// The lines of a header in which a proxy names a client, whatever the client had written there: what the
+/// proxy adds is the client, unless nothing of it counts.
+pub fn forwarded(bytes: &[u8]) {
+    let proxy = IpAddr::from([192, 0, 2, 1]);
+    let client = IpAddr::from([198, 51, 100, 7]);
+    for header in Header::ALL {
+        let forwarders = Forwarders {
+            header,
+            proxies: BTreeSet::from([proxy]),
+        };
+        let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        let read = forwarders.source(&lines);
+        assert!(
+            read != Ok(Source::Client(proxy)),
+            "a proxy is nobody's client"
+        );
+        let added: &[u8] = match header {
+            Header::Forwarded => b"for=198.51.100.7",
+            Header::XForwardedFor => b"198.51.100.7",
+        };
+        let apart = [&lines[..], &[added]].concat();
+        let behind = [bytes, b", ", added].concat();
+        let behind = behind.split(|byte| *byte == b'\n').collect::<Vec<_>>();
+        for lines in [&apart, &behind] {
+            let read = forwarders.source(lines);
+            assert!(
+                read == Ok(Source::Client(client)) || read == Err(Misforwarded::Unreadable),
+                "a client spoke after the proxy"
+            );
+        }
     }
 }
 

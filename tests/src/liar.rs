@@ -6,10 +6,10 @@
 use anyhow::{Context, Result};
 use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage, Source};
 use phonehome_proto::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
-use phonehome_proto::encode;
 use phonehome_proto::endpoint::{ENDPOINT_LIST_VERSION, EndpointId};
 use phonehome_proto::enrolment::{Enrolment, Invite};
 use phonehome_proto::id::{Audience, BatchId, Hash, HomeId};
+use phonehome_proto::manifest::Manifest;
 use phonehome_proto::net::Prefix;
 use phonehome_proto::observation::{
     Destination, NamedBy, Observation, ObservationKey, Service, VolumeTrust,
@@ -20,11 +20,15 @@ use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey};
 use phonehome_proto::status::{self, Outcome};
 use phonehome_proto::time::Day;
 use phonehome_proto::v1::intake_client::IntakeClient;
-use phonehome_proto::v1::{EnrolRequest, RotateKeyRequest, SubmitRequest, WithdrawRequest};
+use phonehome_proto::v1::{
+    EnrolRequest, GetManifestRequest, RotateKeyRequest, SubmitRequest, WithdrawRequest,
+};
 use phonehome_proto::vendor::Vendor;
 use phonehome_proto::withdrawal::Withdrawal;
+use phonehome_proto::{decode, encode};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
 /// A home without an agent.
@@ -35,6 +39,8 @@ pub struct Liar {
     pub home: HomeId,
     /// Whom it speaks to.
     pub audience: Audience,
+    /// Headers that it sends along with every request.
+    pub headers: Vec<(&'static str, String)>,
     client: IntakeClient<Channel>,
 }
 
@@ -53,8 +59,30 @@ impl Liar {
             home: key.public().home(),
             key,
             audience,
+            headers: Vec::new(),
             client,
         })
+    }
+
+    /// The collector's rules, as it signed them; nothing is verified.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn manifest(&mut self) -> Result<Manifest> {
+        let nonce = vec![0; 16];
+        let request = self.request(GetManifestRequest { nonce })?;
+        let answer = self.client.get_manifest(request).await?.into_inner();
+        let payload = answer.manifest.context("a manifest")?.payload;
+        Ok(decode::manifest(&payload)?)
+    }
+
+    /// A message with the headers it sends along.
+    fn request<T>(&self, message: T) -> Result<Request<T>> {
+        let mut request = Request::new(message);
+        for (name, value) in &self.headers {
+            request.metadata_mut().append(*name, value.parse()?);
+        }
+        Ok(request)
     }
 
     /// The same home, speaking from somewhere else at the same time.
@@ -63,6 +91,7 @@ impl Liar {
         Self {
             key: SigningKey::from_seed(&self.key.seed()),
             client: self.client.clone(),
+            headers: self.headers.clone(),
             ..*self
         }
     }
@@ -81,8 +110,9 @@ impl Liar {
         let sealed = SealedBatch::seal(PayloadType::Enrol, payload, &self.key);
         let request = EnrolRequest {
             enrolment: Some(status::envelope_to_wire(sealed)),
-            invite_token: invite.token.to_vec(),
+            invite_token: invite.token_bytes().to_vec(),
         };
+        let request = self.request(request)?;
         let answer = self.client.enrol(request).await?.into_inner();
         answer
             .outcome
@@ -96,11 +126,8 @@ impl Liar {
     /// When there is no answer.
     pub async fn submit(&mut self, sealed: Vec<SealedBatch>) -> Result<Vec<Outcome>> {
         let batches = sealed.into_iter().map(status::envelope_to_wire).collect();
-        let answer = self
-            .client
-            .submit(SubmitRequest { batches })
-            .await?
-            .into_inner();
+        let request = self.request(SubmitRequest { batches })?;
+        let answer = self.client.submit(request).await?.into_inner();
         let outcomes = answer.outcomes.into_iter();
         outcomes
             .map(|outcome| status::outcome_from_wire(outcome).context("an outcome"))
@@ -113,10 +140,8 @@ impl Liar {
     /// When there is no answer.
     pub async fn rotate(&mut self, sealed: SealedBatch) -> Result<Outcome> {
         let rotation = Some(status::envelope_to_wire(sealed));
-        let answer = self
-            .client
-            .rotate_key(RotateKeyRequest { rotation })
-            .await?;
+        let request = self.request(RotateKeyRequest { rotation })?;
+        let answer = self.client.rotate_key(request).await?;
         let outcome = answer.into_inner().outcome;
         outcome
             .and_then(status::outcome_from_wire)
@@ -129,7 +154,8 @@ impl Liar {
     /// When there is no answer.
     pub async fn withdraw(&mut self, sealed: SealedBatch) -> Result<Outcome> {
         let withdrawal = Some(status::envelope_to_wire(sealed));
-        let answer = self.client.withdraw(WithdrawRequest { withdrawal }).await?;
+        let request = self.request(WithdrawRequest { withdrawal })?;
+        let answer = self.client.withdraw(request).await?;
         let outcome = answer.into_inner().outcome;
         outcome
             .and_then(status::outcome_from_wire)

@@ -8,12 +8,14 @@
 //! liar       a home that says whatever it is told to
 //! oracle     the naive model of what a release must say
 //! simulation a population whose truth is known, and how often a release holds it
+//! storm      homes, network, disk and a collector in one thread, and everything goes wrong
 //! relay      says where each home stands, as a load balancer would
 //! captures   those written by nobody here, if they are on this machine
 //! mask       a capture with every MAC address made up
 //! identification  how well makers are told in captures
 //! search     for secrets where they must not be
 //! golden     what was agreed on, compared
+//! servers    real database servers, and standbys of theirs
 //! fuzz       bodies of the fuzz targets, and their seeds
 //! ```
 
@@ -27,8 +29,10 @@ pub mod relay;
 pub mod world;
 
 pub mod simulation;
+pub mod storm;
 
 pub mod search;
+pub mod servers;
 
 pub mod captures;
 pub mod golden;

@@ -6,7 +6,7 @@
 
 mod tap;
 
-pub use tap::{Hook, Tap};
+pub use tap::{Hook, Tap, believing_anything};
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

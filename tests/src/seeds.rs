@@ -197,6 +197,16 @@ pub fn all() -> Vec<Seed> {
         "withdrawal",
         include_bytes!("../../proto/golden/v1/withdrawal.bin").to_vec(),
     );
+    plant(
+        "endpoint_list",
+        "list",
+        include_bytes!("../../proto/golden/v1/endpoint-list.bin").to_vec(),
+    );
+    plant(
+        "endpoint_list",
+        "sealed",
+        include_bytes!("../../proto/golden/v1/sealed-endpoint-list.bin").to_vec(),
+    );
     let from_collectors: [(_, &[u8]); 4] = [
         (
             "manifest",
@@ -220,10 +230,16 @@ pub fn all() -> Vec<Seed> {
     let proxied = relay::header((home, 40_000), (Ipv6Addr::LOCALHOST, 4_317));
     plant("proxy", "tcp6", proxied.to_vec());
     plant("proxy", "cut", proxied[..30].to_vec());
+    let chain = "203.0.113.1, 198.51.100.7:4711, [2001:db8:7::9]:80, 192.0.2.1";
+    plant("forwarded", "x-forwarded-for", chain.into());
+    let pairs = "for=203.0.113.1;proto=https, for=\"[2001:db8:7:\\:9]:_x\";by=_b, for=unknown\nfor=192.0.2.1";
+    plant("forwarded", "forwarded", pairs.into());
+    let half_open = "for=203.0.113.1;x=\"\\, for=";
+    plant("forwarded", "half_open", half_open.into());
     let invite = Invite {
         authority: "collector.example:4317".to_owned(),
         collector_key: SigningKey::from_seed(&[1; 32]).public(),
-        token: [2; 16],
+        token: Some([2; 16]),
     };
     plant("invite", "invite", invite.to_string().into_bytes());
     plant("name_list", "three_forms", NAME_LIST.as_bytes().to_vec());

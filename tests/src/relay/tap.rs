@@ -127,7 +127,12 @@ async fn copy(
     }
 }
 
-fn believing_anything() -> Arc<ClientConfig> {
+/// What a client takes that believes every certificate and speaks HTTP/2.
+///
+/// # Panics
+/// Never: ring has TLS 1.3.
+#[must_use]
+pub fn believing_anything() -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("ring has TLS 1.3")

@@ -9,6 +9,7 @@ use phonehome_agent::evidence::{Evidence, Verdict};
 use phonehome_agent::observe::{Contact, DaySummary, Observer, Rules};
 use phonehome_proto::batch::Source;
 use phonehome_proto::census::Basis;
+use phonehome_proto::endpoint::EndpointList;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::time::Day;
 use phonehome_proto::vendor::Vendor;
@@ -58,6 +59,7 @@ impl Router {
             observer: Observer::new(Rules {
                 allowed: known.iter().map(|known| known.tag).collect(),
                 purpose: Purpose::Observatory,
+                list: EndpointList::compiled_in(),
             }),
             known,
             verdicts: BTreeMap::new(),

@@ -45,6 +45,14 @@ listen = "127.0.0.1:0"
 public_address = "127.0.0.1:4317"
 proxies = {proxies}
 
+# Neighbours in one documentation prefix: as many as a test wants.
+[enrolment]
+homes_per_address = 1000000
+homes_per_ipv4_24 = 1000000
+homes_per_ipv6_48 = 1000000
+homes_per_network = 1000000
+attempts_per_hour = 1000000
+
 [http]
 listen = "{http}"
 

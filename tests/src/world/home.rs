@@ -7,6 +7,7 @@
 use crate::traffic::home::Home;
 use crate::traffic::phone::{Openness, Phone};
 use anyhow::{Context, Result};
+use phonehome_agent::endpoints::Shelf;
 use phonehome_agent::run::inspect::Format;
 use phonehome_agent::run::replay::{self, Replay};
 use phonehome_agent::run::{Environment, devices, household};
@@ -61,6 +62,7 @@ impl HomeAgent {
             clock: Arc::new(clock.clone()),
             chance: Box::new(SeededChance::new(0xa9e7 ^ u64::from(home.number))),
             waits: Box::new(NoWaits),
+            shelf: Shelf::default(),
         };
         Self {
             home,
