@@ -18,6 +18,10 @@ fuzz target seconds="60":
 bench *parts:
     cargo bench -p phonehome-tests -- {{parts}}
 
+# Seeded worlds in bad weather: just storm 10000.
+storm count="1000":
+    cargo run --release -p phonehome-tests --bin storm -- {{count}}
+
 # Rewrites the golden files and shows what changed.
 golden:
     UPDATE_GOLDEN=1 cargo test --workspace
