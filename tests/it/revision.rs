@@ -12,7 +12,7 @@ use phonehome_collector::weeks::{closes_at, destroyed_at};
 use phonehome_proto::net::{Country, Prefix};
 use phonehome_proto::time::{Clock, Week};
 use phonehome_proto::vendor::Vendor;
-use phonehome_tests::database;
+use phonehome_tests::database::{self, Layout};
 use phonehome_tests::traffic::day::Pace;
 use phonehome_tests::traffic::ground::Ground;
 use phonehome_tests::traffic::population;
@@ -49,10 +49,12 @@ fn newer(world: &World, built: u64, there: &str) -> Result<PathBuf> {
             let [a, b, c] = [a, b, c].map(u16::to_be_bytes);
             Prefix::V6([a[0], a[1], b[0], b[1], c[0], c[1]])
         });
-        rows.extend(v4.chain(v6).map(|prefix| (prefix, code)));
+        let networks = v4.chain(v6).map(Prefix::first);
+        rows.extend(networks.map(|first| ((first, if first.is_ipv4() { 24 } else { 48 }), code)));
     }
     let file = world.folder().join("dbip-country.mmdb");
-    fs::write(&file, database::write("DBIP-Country-Lite", built, &rows))?;
+    let bytes = database::write("DBIP-Country-Lite", built, Layout::Flat, rows);
+    fs::write(&file, bytes)?;
     Ok(file)
 }
 

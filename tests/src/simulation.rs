@@ -16,7 +16,6 @@
 //! dice         chance, fast
 //! population   what is true: vendors, services, countries, networks
 //! server       where servers stand, and what two databases say of that
-//! database     country databases in the MaxMind format
 //! phone        what a phone gives away about its vendor
 //! router       what a home's agent makes of its phones
 //! home         a week of a home
@@ -25,7 +24,6 @@
 //! ```
 
 pub mod coverage;
-pub mod database;
 pub mod dice;
 pub mod home;
 pub mod phone;

@@ -3,14 +3,17 @@
 //! The first database is right wherever it says anything; the second is wrong about some prefixes. Each
 //! is silent about a few, so that now and then the wrong one is all there is.
 
-use super::database;
 use super::dice::Dice;
+use crate::database::{self, Layout};
 use anyhow::{Context, Result};
 use phonehome_collector::geo::atlas::Atlas;
 use phonehome_collector::geo::country::CountrySource;
 use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::net::Country;
 use std::net::Ipv4Addr;
+
+/// Since when what the databases say is so: a second of 2026-11-01, later than whatever is compiled in.
+const BUILT_SECONDS: u64 = 1_793_500_000;
 
 /// Where a server stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +131,11 @@ pub fn atlas(servers: &[Server], databases: Databases) -> Result<Atlas> {
             .filter_map(|server| Some((server.prefix, server.said[which]?)));
         // Never empty: a database without any country is none.
         let rows = said.chain([([9, 9, 8], country(SEAT))]);
-        let bytes = database::of_prefixes(kind, &rows.collect::<Vec<_>>());
+        let rows = rows.map(|([a, b, c], country)| {
+            let first = Ipv4Addr::new(a, b, c, 0).into();
+            ((first, 24), country.to_string())
+        });
+        let bytes = database::write(kind, BUILT_SECONDS, Layout::Flat, rows);
         CountrySource::read(name, bytes).context("a database we wrote")
     };
     // Of this type there is one already, and it makes way.

@@ -6,7 +6,7 @@
 use super::disk::Places;
 use super::line::NETWORKS;
 use super::oracle::Seen;
-use crate::simulation::database;
+use crate::database::{self, Layout};
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::config::Config;
 use phonehome_collector::geo::atlas::Atlas;
@@ -25,6 +25,7 @@ use phonehome_proto::time::{ManualClock, Timestamp, Week};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -53,6 +54,9 @@ pub enum Edition {
 
 /// The name of that database.
 pub const SECOND_NAME: &str = "storm";
+
+/// A second of 2026-11-01, later than whatever is compiled in.
+const SECOND_BUILT_SECONDS: u64 = 1_793_500_000;
 
 /// Sealed bytes that are looked at in one piece.
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -267,6 +271,8 @@ networks = "networks.toml"
 
 fn second_source() -> Result<CountrySource> {
     let singapore = Country::parse("SG").context("a country")?;
-    let bytes = database::of_prefixes("Storm-Country", &[([161, 117, 70], singapore)]);
+    let network = (Ipv4Addr::new(161, 117, 70, 0).into(), 24);
+    let rows = [(network, singapore.as_str())];
+    let bytes = database::write("Storm-Country", SECOND_BUILT_SECONDS, Layout::Flat, rows);
     Ok(CountrySource::read(SECOND_NAME, bytes)?)
 }
