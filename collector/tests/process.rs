@@ -1,5 +1,12 @@
 //! The program as people meet it: its help, its exit codes, its one clear sentence.
 
+#[allow(unreachable_pub, reason = "the tests' crate offers it")]
+#[path = "../../tests/src/golden.rs"]
+mod golden;
+#[allow(unreachable_pub, reason = "the tests' crate offers it")]
+#[path = "../../tests/src/help.rs"]
+mod help;
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -37,50 +44,10 @@ fn write_config(folder: &Path, intake: &str, http: &str) -> PathBuf {
 
 #[test]
 fn help_is_what_was_agreed_on() {
-    let mut text = String::new();
-    let mut open = vec![Vec::new()];
-    while let Some(command) = open.pop() {
-        let arguments: Vec<&str> = command
-            .iter()
-            .map(String::as_str)
-            .chain(["--help"])
-            .collect();
-        let output = collector(&arguments, Path::new("."));
-        assert!(output.status.success());
-        let help = String::from_utf8(output.stdout).expect("help is text");
-        text.push_str(&format!(
-            "$ phonehome-collector {}\n{help}\n",
-            arguments.join(" ")
-        ));
-        for name in subcommands(&help).into_iter().rev() {
-            open.push([command.clone(), vec![name]].concat());
-        }
-    }
-    compare(&text);
-}
-
-/// The names below `Commands:`, but for clap's own.
-fn subcommands(help: &str) -> Vec<String> {
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let listed = listed.take_while(|line| !line.is_empty());
-    let names = listed.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
-    names
-        .filter(|name| *name != "help")
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Compares with the golden file; `UPDATE_GOLDEN=1` writes it anew.
-fn compare(text: &str) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help.txt");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&golden, text).expect("the tree can be written");
-    }
-    let agreed = fs::read_to_string(&golden).expect("UPDATE_GOLDEN=1 makes it");
-    assert!(
-        agreed == text,
-        "help differs from {}:\n{text}",
-        golden.display()
+    help::is_as_agreed(
+        env!("CARGO_BIN_EXE_phonehome-collector"),
+        "phonehome-collector",
+        "collector/tests/help.txt",
     );
 }
 

@@ -15,6 +15,7 @@
 //! identification  how well makers are told in captures
 //! search     for secrets where they must not be
 //! golden     what was agreed on, compared
+//! help       all a program says of itself, compared
 //! servers    real database servers, and standbys of theirs
 //! fuzz       bodies of the fuzz targets, and their seeds
 //! ```
@@ -36,6 +37,7 @@ pub mod servers;
 
 pub mod captures;
 pub mod golden;
+pub mod help;
 pub mod identification;
 pub mod mask;
 
