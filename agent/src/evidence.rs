@@ -238,7 +238,7 @@ impl Evidence {
     #[inline]
     pub fn handle_packet(&mut self, packet: &Packet<'_>) -> bool {
         let may_tell = match packet.segment {
-            Segment::Tcp(segment) => names::begins_request(segment.payload),
+            Segment::Tcp(segment) => names::may_begin_request(segment.head),
             Segment::Udp { .. } => packet.source_port == MDNS_PORT,
         };
         may_tell && self.read(packet)

@@ -23,7 +23,6 @@ mod clock;
 mod connections;
 mod conversation;
 mod kernel;
-mod key;
 mod order;
 mod phase;
 mod segments;
@@ -32,7 +31,7 @@ mod table;
 mod tcp;
 
 pub use account::{KernelAccount, KernelFacts};
-pub use key::Endpoint;
+pub use crate::packet::key::Endpoint;
 pub use segments::Segments;
 pub use table::FlowTable;
 

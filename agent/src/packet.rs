@@ -15,6 +15,7 @@
 pub mod dhcp;
 pub mod dns;
 mod ip;
+pub mod key;
 mod link;
 mod mac;
 pub mod mdns;
@@ -94,6 +95,8 @@ pub struct TcpSegment<'a> {
     pub options: &'a [u8],
     /// The payload, as far as it was captured.
     pub payload: &'a [u8],
+    /// How the payload begins; zeros behind its end. Whoever asks no more need not fetch it from memory.
+    pub head: [u8; 4],
 }
 
 /// The control bits of a TCP header that matter here.
@@ -268,6 +271,23 @@ impl TcpFlags {
     #[must_use]
     pub const fn accepts(self) -> bool {
         self.has(Self::SYN) && self.has(Self::ACK)
+    }
+}
+
+// === impl TcpSegment ===
+
+impl TcpSegment<'_> {
+    /// How a payload begins.
+    #[inline(always)]
+    #[must_use]
+    pub const fn head_of(payload: &[u8]) -> [u8; 4] {
+        match *payload {
+            [a, b, c, d, ..] => [a, b, c, d],
+            [a, b, c] => [a, b, c, 0],
+            [a, b] => [a, b, 0, 0],
+            [a] => [a, 0, 0, 0],
+            [] => [0; 4],
+        }
     }
 }
 

@@ -33,6 +33,7 @@ fn tcp(mac: Option<MacAddr>, source: &str, destination: &str, flags: TcpFlags) -
             flags,
             options: b"",
             payload: b"",
+            head: TcpSegment::head_of(b""),
         }),
     }
 }

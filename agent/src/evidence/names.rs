@@ -85,14 +85,17 @@ pub(super) fn user_agent_clues(agent: &[u8], mut learn: impl FnMut(Clue)) {
     }
 }
 
-/// Whether these bytes begin a clear-text request that may have a User-Agent.
+/// Whether a payload that begins so may be a clear-text request with a User-Agent.
 #[inline]
-pub(super) fn begins_request(payload: &[u8]) -> bool {
-    match payload.first_chunk() {
-        Some(b"GET ") => true,
-        Some(b"POST" | b"HEAD") => payload.get(4) == Some(&b' '),
-        _ => false,
-    }
+pub(super) const fn may_begin_request(head: [u8; 4]) -> bool {
+    matches!(&head, b"GET " | b"POST" | b"HEAD")
+}
+
+/// Whether these bytes begin such a request.
+fn begins_request(payload: &[u8]) -> bool {
+    [&b"GET "[..], b"POST ", b"HEAD "]
+        .iter()
+        .any(|method| payload.starts_with(method))
 }
 
 /// The value of the first User-Agent line of the request these bytes begin with.

@@ -102,6 +102,7 @@ fn request(payload: &[u8]) -> Packet<'_> {
             flags: TcpFlags::ACK,
             options: b"",
             payload,
+            head: TcpSegment::head_of(payload),
         }),
     }
 }

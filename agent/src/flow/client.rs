@@ -1,7 +1,7 @@
 //! Which side of a conversation is the client, as far as that can be told before anybody says so.
 
-use super::key::Side;
 use super::{LanView, Packet, Way};
+use crate::packet::key::Side;
 use phonehome_proto::net::{Scope, Transport};
 
 /// Who opened a connection, as the kernel has it: `home` is the side of the view's client.

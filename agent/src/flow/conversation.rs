@@ -4,7 +4,6 @@ use super::answers::Answers;
 use super::client;
 use super::clock::Tick;
 use super::kernel::{Kernel, Relation};
-use super::key::{FlowKey, Side};
 use super::phase::Phase;
 use super::stations::Stations;
 use super::tcp::Connection;
@@ -13,6 +12,7 @@ use super::{
     Segments, Service, Volume, moved,
 };
 use crate::name::{Handshake, ServerName};
+use crate::packet::key::{FlowKey, Side};
 use crate::packet::{MacAddr, TcpFlags};
 use phonehome_proto::net::Transport;
 use phonehome_proto::time::Timestamp;

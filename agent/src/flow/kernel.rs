@@ -10,10 +10,10 @@
 //! - What a connection counted last may be told after the next one began between the same ends; it is
 //!   added there, so that no byte is lost.
 
-use super::key::Side;
 use super::{
     ConnectionKey, Counted, Counters, KernelAccount, KernelFacts, LanView, Moment, Volume,
 };
+use crate::packet::key::Side;
 use phonehome_proto::net::Transport;
 use std::net::IpAddr;
 

@@ -10,7 +10,7 @@
 //! headers are missing. A count that misses nothing stays as it is.
 
 use super::Volume;
-use super::key::Side;
+use crate::packet::key::Side;
 use crate::packet::offer::Offer;
 
 /// How a connection's bytes are cut up.

@@ -8,12 +8,12 @@ use super::answers::Answers;
 use super::clock::{PacketClock, Tick};
 use super::connections::Connections;
 use super::conversation::Conversation;
-use super::key::{FlowKey, Side};
 use super::order::Order;
 use super::phase::Phase;
 use super::stations::Stations;
 use super::{Flow, FlowCounts, FlowLimits, Packet, Shed, Timestamp, moved};
 use crate::hash::SeededState;
+use crate::packet::key::{FlowKey, Side};
 use std::collections::{HashMap, VecDeque};
 
 /// All conversations that are going on.
@@ -79,13 +79,23 @@ impl FlowTable {
     ///
     /// `now` only tells what has passed: a router gives the time since it booted, which nobody sets; a
     /// file gives the packet's own. The flow is dated by the packet.
+    #[inline]
     pub fn handle_packet(&mut self, packet: &Packet<'_>, now: Timestamp) {
+        self.handle_keyed(packet, FlowKey::of(packet), now);
+    }
+
+    /// The same, where the packet's flow, and the end that sent it, are known already.
+    pub fn handle_keyed(
+        &mut self,
+        packet: &Packet<'_>,
+        (key, side): (FlowKey, Side),
+        now: Timestamp,
+    ) {
         self.begin(now);
         let stamp = self.clock.stamp();
         let wire_packets = u64::from(packet.wire_packets);
         self.counts.packets += wire_packets;
         self.counts.packets_held += wire_packets;
-        let (key, side) = FlowKey::of(packet);
         let place = self.place(key, side, packet);
         let time = packet.time.max(self.told_until);
         let conversation = self.conversations[place as usize]

@@ -1,8 +1,8 @@
 //! Where a TCP connection stands, from its flags alone, and what its SYNs say of its segments.
 
-use super::key::Side;
 use super::segments::{Offers, Segments};
 use super::{Rtt, moved};
+use crate::packet::key::Side;
 use crate::packet::{TcpFlags, TcpSegment, offer};
 use phonehome_proto::time::Timestamp;
 

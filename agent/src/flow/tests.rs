@@ -53,6 +53,7 @@ fn tcp(flags: u8, seq: u32, ack: u32) -> Segment<'static> {
         flags: TcpFlags::from_bits(flags),
         options: b"",
         payload: b"",
+        head: TcpSegment::head_of(b""),
     })
 }
 
@@ -237,6 +238,7 @@ fn a_hello_from_the_other_side_turns_the_flow() {
             flags: TcpFlags::from_bits(ACK),
             options: b"",
             payload,
+            head: TcpSegment::head_of(payload),
         })
     };
     let flows = flows(&[packet(0, (PHONE, 443), (SERVER, 50_000), segment(&hello))]);
@@ -390,6 +392,7 @@ fn hellos_together_hold_no_more_than_their_bound() {
         flags: TcpFlags::from_bits(ACK),
         options: b"",
         payload: &hello[..60],
+        head: TcpSegment::head_of(&hello[..60]),
     });
     let packets: Vec<_> = (0..3)
         .map(|n| packet(0, (PHONE, 50_000 + n), (SERVER, 443), segment))

@@ -194,13 +194,15 @@ impl<'a> Header<'a> {
         let number = |at: usize| {
             u32::from_be_bytes([fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]])
         };
+        // Options may be cut off; then so is the payload.
+        let payload = self.payload.get(header_bytes..).unwrap_or_default();
         let segment = TcpSegment {
             seq: number(4),
             ack: number(8),
             flags: TcpFlags(fixed[13]),
             options: &self.payload[fixed.len()..header_bytes.min(self.payload.len())],
-            // Options may be cut off; then so is the payload.
-            payload: self.payload.get(header_bytes..).unwrap_or_default(),
+            payload,
+            head: TcpSegment::head_of(payload),
         };
         Ok((Segment::Tcp(segment), header_bytes))
     }

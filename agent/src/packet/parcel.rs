@@ -3,29 +3,20 @@
 //! Takes a [`Packet`] and the place of its frame in some memory, gives it back for the same memory: so
 //! packets can stand in a row beside the bytes they were read from, and go with them to another thread.
 
+use super::key::{FlowKey, Side};
 use super::{Link, Packet, Segment, TcpFlags, TcpSegment};
 use phonehome_proto::time::Timestamp;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A packet without the bytes it was read from.
 #[derive(Clone, Copy, Debug)]
 pub struct Parcel {
     time: Timestamp,
     link: Link,
-    source: Address,
-    destination: Address,
-    source_port: u16,
-    destination_port: u16,
+    key: FlowKey,
+    sender: Side,
     ip_bytes: u32,
     wire_packets: u32,
     segment: Placed,
-}
-
-/// An IP address in numbers, which are written and read whole.
-#[derive(Clone, Copy, Debug)]
-enum Address {
-    V4(u32),
-    V6([u64; 2]),
 }
 
 /// A [`Segment`] whose parts are told by their places.
@@ -37,6 +28,7 @@ enum Placed {
         flags: TcpFlags,
         options: Place,
         payload: Place,
+        head: [u8; 4],
     },
     Udp {
         payload: Place,
@@ -71,22 +63,29 @@ impl Parcel {
                 flags: segment.flags,
                 options: Place::of(segment.options, frame, at),
                 payload: Place::of(segment.payload, frame, at),
+                head: segment.head,
             },
             Segment::Udp { payload } => Placed::Udp {
                 payload: Place::of(payload, frame, at),
             },
         };
+        let (key, sender) = FlowKey::of(packet);
         Self {
             time: packet.time,
             link: packet.link,
-            source: Address::of(packet.source),
-            destination: Address::of(packet.destination),
-            source_port: packet.source_port,
-            destination_port: packet.destination_port,
+            key,
+            sender,
             ip_bytes: packet.ip_bytes,
             wire_packets: packet.wire_packets,
             segment,
         }
+    }
+
+    /// The packet's flow, and the end that sent it.
+    #[inline]
+    #[must_use]
+    pub const fn key(&self) -> (FlowKey, Side) {
+        (self.key, self.sender)
     }
 
     /// The packet again; `memory` is that which it was read from.
@@ -104,53 +103,31 @@ impl Parcel {
                 flags,
                 options,
                 payload,
+                head,
             } => Segment::Tcp(TcpSegment {
                 seq: *seq,
                 ack: *ack,
                 flags: *flags,
                 options: options.within(memory),
                 payload: payload.within(memory),
+                head: *head,
             }),
             Placed::Udp { payload } => Segment::Udp {
                 payload: payload.within(memory),
             },
         };
+        let [source, destination] =
+            [self.sender, self.sender.other()].map(|side| self.key.end(side));
         Packet {
             time: self.time,
             link: self.link,
-            source: self.source.ip(),
-            destination: self.destination.ip(),
-            source_port: self.source_port,
-            destination_port: self.destination_port,
+            source: source.address,
+            destination: destination.address,
+            source_port: source.port,
+            destination_port: destination.port,
             ip_bytes: self.ip_bytes,
             wire_packets: self.wire_packets,
             segment,
-        }
-    }
-}
-
-// === impl Address ===
-
-impl Address {
-    #[inline(always)]
-    fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(v4) => Self::V4(v4.to_bits()),
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, g, h, lower @ ..] = v6.octets();
-                let upper = [a, b, c, d, e, f, g, h];
-                Self::V6([upper, lower].map(u64::from_be_bytes))
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn ip(self) -> IpAddr {
-        match self {
-            Self::V4(bits) => Ipv4Addr::from_bits(bits).into(),
-            Self::V6([upper, lower]) => {
-                Ipv6Addr::from_bits(u128::from(upper) << 64 | u128::from(lower)).into()
-            }
         }
     }
 }

@@ -85,9 +85,9 @@ pub fn read(
         counts: WorldCounts::default(),
     };
     let mut table = FlowTable::new(FlowLimits::FILE, seed);
-    let (capture, packets) = ahead::read(source, |packet| {
+    let (capture, packets) = ahead::read(source, |packet, key| {
         learn(&mut world.devices, packet);
-        table.handle_packet(packet, packet.time);
+        table.handle_keyed(packet, key, packet.time);
         world.take_ended(&mut table);
     });
     table.finish();

@@ -3,9 +3,9 @@
 use super::super::connections::Difference;
 use super::super::conversation::Conversation;
 use super::super::kernel::Relation;
-use super::super::key::{FlowKey, Side};
 use super::super::{Counters, Ended, LanView, Moment, Offload, Timestamp, Unapplied, Way};
 use super::FlowTable;
+use crate::packet::key::{FlowKey, Side};
 use std::hash::BuildHasher;
 
 // === impl FlowTable ===

@@ -43,6 +43,7 @@ fn a_long_conversation_is_given_by_the_day() {
         flags: TcpFlags::from_bits(ACK),
         options: b"",
         payload: &hello,
+        head: TcpSegment::head_of(&hello),
     });
     let said = packet(0, (PHONE, 40_000), (SERVER, 443), segment);
     let packets = [
@@ -108,6 +109,7 @@ fn a_hello_is_read_across_midnight() {
             flags: TcpFlags::from_bits(ACK),
             options: b"",
             payload,
+            head: TcpSegment::head_of(payload),
         });
         packet(millis, (PHONE, 40_000), (SERVER, 443), segment)
     };

@@ -196,6 +196,7 @@ fn a_name_that_dns_gave_for_a_front_is_no_name() {
             flags: TcpFlags::from_bits(ACK),
             options: b"",
             payload: hello,
+            head: TcpSegment::head_of(hello),
         });
         let hello = packet(5, (client, 50_000), (SERVER, 443), segment);
         let flows = flows(&[told(0, PHONE, &message), hello]);

@@ -6,6 +6,7 @@
 
 use crate::capture::CaptureCounts;
 use crate::capture::file::{Buffer, FileSource};
+use crate::packet::key::{FlowKey, Side};
 use crate::packet::{self, Packet, PacketCounts, Parcel};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -25,11 +26,11 @@ struct Reader {
     counts: PacketCounts,
 }
 
-/// Reads a file to its end; `look` is shown each packet. Gives what became of its records and of the
-/// frames in them.
+/// Reads a file to its end; `look` is shown each packet, and the key of its flow. Gives what became of its
+/// records and of the frames in them.
 pub(super) fn read(
     source: FileSource,
-    mut look: impl FnMut(&Packet<'_>),
+    mut look: impl FnMut(&Packet<'_>, (FlowKey, Side)),
 ) -> (CaptureCounts, PacketCounts) {
     let mut reader = Reader {
         source,
@@ -39,14 +40,17 @@ pub(super) fn read(
     if !(has_others && in_two_threads(&mut reader, &mut look)) {
         let mut stretch = Stretch::new();
         while reader.fill(&mut stretch) {
-            stretch.packets().for_each(|packet| look(&packet));
+            stretch.show(&mut look);
         }
     }
     (reader.source.counts().clone(), reader.counts)
 }
 
 /// Says whether there could be a second thread; if not, nothing was read.
-fn in_two_threads(reader: &mut Reader, look: &mut impl FnMut(&Packet<'_>)) -> bool {
+fn in_two_threads(
+    reader: &mut Reader,
+    look: &mut impl FnMut(&Packet<'_>, (FlowKey, Side)),
+) -> bool {
     thread::scope(|scope| {
         let (give, filled) = sync_channel(STRETCHES);
         let (give_back, empty) = sync_channel(STRETCHES);
@@ -60,7 +64,7 @@ fn in_two_threads(reader: &mut Reader, look: &mut impl FnMut(&Packet<'_>)) -> bo
             let _ = give_back.send(Stretch::new());
         }
         for stretch in filled {
-            stretch.packets().for_each(|packet| look(&packet));
+            stretch.show(look);
             let _ = give_back.send(stretch);
         }
         true
@@ -109,9 +113,11 @@ impl Stretch {
         }
     }
 
-    /// Its packets, in the file's order.
-    fn packets(&self) -> impl Iterator<Item = Packet<'_>> {
+    /// Shows its packets, in the file's order.
+    fn show(&self, look: &mut impl FnMut(&Packet<'_>, (FlowKey, Side))) {
         let memory = self.buffer.bytes();
-        self.packets.iter().map(|parcel| parcel.open(memory))
+        for parcel in &self.packets {
+            look(&parcel.open(memory), parcel.key());
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Who talks to whom: the key of a flow, the same for both directions.
+//!
+//! Made where packets are read, since whoever puts a packet away for another thread puts its key with it.
 
+use super::Packet;
 use crate::capture::{Counters, LanView, Path};
-use crate::packet::Packet;
 use phonehome_proto::net::Transport;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -21,7 +23,7 @@ pub struct Endpoint {
 ///
 /// In numbers, not in addresses: a key is made for every packet, and numbers stay in registers.
 #[derive(Clone, Copy, Debug, Eq)]
-pub(super) struct FlowKey {
+pub struct FlowKey {
     /// The bits of both addresses, each with its upper half first; `[low, high]` as in all pairs.
     addresses: [[u64; 2]; 2],
     ports: [u16; 2],
@@ -42,8 +44,10 @@ struct End {
 
 /// One of a flow's two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub enum Side {
+    /// The one that the key names first.
     Low,
+    /// The other.
     High,
 }
 
@@ -69,7 +73,8 @@ impl fmt::Debug for Endpoint {
 impl FlowKey {
     /// The key of a packet's flow, and which of the two ends sent it.
     #[inline]
-    pub(super) fn of(packet: &Packet<'_>) -> (Self, Side) {
+    #[must_use]
+    pub fn of(packet: &Packet<'_>) -> (Self, Side) {
         let source = End::of(&packet.source, packet.source_port);
         let destination = End::of(&packet.destination, packet.destination_port);
         Self::between(source, destination, packet.transport(), packet.link.vlan)
@@ -77,13 +82,15 @@ impl FlowKey {
 
     /// The key of a connection of the kernel, and which of the two ends is the home's. The kernel
     /// knows no VLAN, and the frames of live sources carry none.
-    pub(super) fn of_view(view: &LanView, transport: Transport) -> (Self, Side) {
+    #[must_use]
+    pub fn of_view(view: &LanView, transport: Transport) -> (Self, Side) {
         let [client, server] = [view.client, view.server].map(|end| End::of(&end.ip(), end.port()));
         Self::between(client, server, transport, None)
     }
 
     /// The key of a connection's opening path, which the home's networks have no say in.
-    pub(super) fn of_opening(counters: &Counters) -> Self {
+    #[must_use]
+    pub fn of_opening(counters: &Counters) -> Self {
         let Path {
             source,
             destination,
@@ -125,7 +132,10 @@ impl FlowKey {
         low << 48 | high << 32 | u64::from(self.vlan) << 8 | u64::from(self.marks)
     }
 
-    pub(super) fn end(&self, side: Side) -> Endpoint {
+    /// One of the ends.
+    #[inline]
+    #[must_use]
+    pub fn end(&self, side: Side) -> Endpoint {
         let [upper, lower] = self.addresses[side as usize];
         let address = if self.marks & V6[side as usize] != 0 {
             let bits = u128::from(upper) << 64 | u128::from(lower);
@@ -140,7 +150,9 @@ impl FlowKey {
         }
     }
 
-    pub(super) const fn transport(&self) -> Transport {
+    /// The transport.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
         if self.marks & UDP == 0 {
             Transport::Tcp
         } else {
@@ -148,7 +160,9 @@ impl FlowKey {
         }
     }
 
-    pub(super) const fn vlan(&self) -> Option<u16> {
+    /// The VLAN, 1 to 4094, where the frames carry one.
+    #[must_use]
+    pub const fn vlan(&self) -> Option<u16> {
         match self.vlan {
             0 => None,
             vlan => Some(vlan),
@@ -206,7 +220,9 @@ impl End {
 // === impl Side ===
 
 impl Side {
-    pub(super) const fn other(self) -> Self {
+    /// The other end.
+    #[must_use]
+    pub const fn other(self) -> Self {
         match self {
             Self::Low => Self::High,
             Self::High => Self::Low,
