@@ -68,8 +68,8 @@ pub struct DeviceTable {
     devices: Vec<Option<Device>>,
     free: Vec<DeviceId>,
     by_mac: HashMap<MacAddr, DeviceId, SeededState>,
-    /// The two stations heard last: most packets are of a conversation between two.
-    latest: [Option<(MacAddr, DeviceId)>; 2],
+    /// Stations heard of late, by a few bits of their address: most packets are of one of these.
+    latest: [Option<(MacAddr, DeviceId)>; LATEST],
     bindings: Bindings,
     declared: BTreeMap<DeviceTag, Vendor>,
     forgotten: u64,
@@ -94,6 +94,9 @@ pub const DEVICES_MAX: usize = 1_024;
 /// those silent for longest go.
 pub const BINDINGS_MAX: usize = 8_192;
 
+/// Stations that are found without asking the table of all; two of them may fall together.
+const LATEST: usize = 64;
+
 /// Days remembered of a device; a further one is refused.
 pub const DAYS_MAX: usize = 366;
 
@@ -110,7 +113,7 @@ impl DeviceTable {
             devices: Vec::new(),
             free: Vec::new(),
             by_mac: HashMap::with_hasher(state),
-            latest: [None; 2],
+            latest: [None; LATEST],
             bindings: Bindings::new(state),
             declared: BTreeMap::new(),
             forgotten: 0,
@@ -246,7 +249,7 @@ impl DeviceTable {
         }
         let is_known = |id: DeviceId| self.devices[usize::from(id.0)].is_some();
         self.by_mac.retain(|_, id| is_known(*id));
-        self.latest = [None; 2];
+        self.latest = [None; LATEST];
         self.bindings.retain(is_known);
     }
 
@@ -307,15 +310,15 @@ impl DeviceTable {
     }
 
     fn take_up_mac(&mut self, mac: MacAddr, now: Timestamp) -> Option<DeviceId> {
-        match self.latest {
-            [Some((known, id)), _] | [_, Some((known, id))] if known == mac => {
-                self.note_last(id, now);
-                return Some(id);
-            }
-            _ => {}
+        let at = mac.fold() % LATEST;
+        if let Some((known, id)) = self.latest[at]
+            && known == mac
+        {
+            self.note_last(id, now);
+            return Some(id);
         }
         if let Some(&id) = self.by_mac.get(&mac) {
-            self.latest = [Some((mac, id)), self.latest[0]];
+            self.latest[at] = Some((mac, id));
             self.note_last(id, now);
             return Some(id);
         }

@@ -25,13 +25,14 @@ mod conversation;
 mod kernel;
 mod order;
 mod phase;
+mod recent;
 mod segments;
 mod stations;
 mod table;
 mod tcp;
 
-pub use account::{KernelAccount, KernelFacts};
 pub use crate::packet::key::Endpoint;
+pub use account::{KernelAccount, KernelFacts};
 pub use segments::Segments;
 pub use table::FlowTable;
 

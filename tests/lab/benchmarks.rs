@@ -26,13 +26,18 @@ fn bench_a_gibibyte_through_the_router() -> Result<()> {
     let phone = home.phone(Lan::Main, Make::Xiaomi, Openness::Declared, 61)?;
     agent.open_gates(&observatory, &[&phone.phone])?;
     let daemon = agent.watch()?;
-    for exchange in [Exchange::Download(GIBIBYTE), Exchange::Upload(GIBIBYTE)] {
+    let tls = Carrier::Tls(KeyExchange::PostQuantum);
+    for (carrier, exchange) in [
+        (tls, Exchange::Download(GIBIBYTE)),
+        (tls, Exchange::Upload(GIBIBYTE)),
+        (Carrier::Http, Exchange::UploadInPieces(GIBIBYTE)),
+    ] {
         let before = daemon.processor_time()?;
         let start = now();
         phone.visit(Visit {
             site: XIAOMI_UPDATE,
             family: Family::V4,
-            carrier: Carrier::Tls(KeyExchange::PostQuantum),
+            carrier,
             exchange,
         })?;
         let passed = now() - start;

@@ -11,6 +11,8 @@ pub(crate) enum Exchange {
     Download(usize),
     /// To the server.
     Upload(usize),
+    /// To the server, as an app sends that writes [`SMALL_PIECE_BYTES`] at a time.
+    UploadInPieces(usize),
 }
 
 /// Bytes of a request's or an answer's head, at most.
@@ -21,6 +23,9 @@ static PIECE: [u8; PIECE_BYTES] = [0x5a; PIECE_BYTES];
 
 const PIECE_BYTES: usize = 65_536;
 
+/// What many libraries copy by.
+const SMALL_PIECE_BYTES: usize = 8_192;
+
 /// The phone's side: asks `host`, and returns when all has been said.
 pub(crate) async fn ask<S>(stream: &mut S, host: &str, exchange: Exchange) -> Result<()>
 where
@@ -28,12 +33,16 @@ where
 {
     let (method, path, length) = match exchange {
         Exchange::Download(bytes) => ("GET", bytes, 0),
-        Exchange::Upload(bytes) => ("PUT", 0, bytes),
+        Exchange::Upload(bytes) | Exchange::UploadInPieces(bytes) => ("PUT", 0, bytes),
+    };
+    let piece_bytes = match exchange {
+        Exchange::UploadInPieces(_) => SMALL_PIECE_BYTES,
+        Exchange::Download(_) | Exchange::Upload(_) => PIECE_BYTES,
     };
     let head =
         format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
-    send(stream, length).await?;
+    send(stream, length, piece_bytes).await?;
     let answer = head_of(stream).await?;
     ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     ensure!(
@@ -54,7 +63,7 @@ where
     receive(stream, length_in(&request)?).await?;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {wanted}\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
-    send(stream, wanted).await
+    send(stream, wanted, PIECE_BYTES).await
 }
 
 /// Reads up to the empty line, and not a byte further.
@@ -73,10 +82,14 @@ fn length_in(head: &str) -> Result<usize> {
     Ok(length.context("a length is given")?.parse()?)
 }
 
-async fn send<S: AsyncWrite + Unpin>(stream: &mut S, bytes: usize) -> Result<()> {
+async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    bytes: usize,
+    piece_bytes: usize,
+) -> Result<()> {
     let mut left = bytes;
     while left > 0 {
-        let sent = left.min(PIECE_BYTES);
+        let sent = left.min(piece_bytes);
         stream.write_all(&PIECE[..sent]).await?;
         left -= sent;
     }

@@ -125,7 +125,7 @@ fn merged_segments_are_fewer_packets_in_the_router() -> Result<()> {
         let tracked = tracked::sum(&connections, server, true);
         let (bulk, tracked) = match exchange {
             Exchange::Download(_) => (truth.down, tracked.down),
-            Exchange::Upload(_) => (truth.up, tracked.up),
+            Exchange::Upload(_) | Exchange::UploadInPieces(_) => (truth.up, tracked.up),
         };
         println!("{exchange:?}: on the wire {bulk:?}, in the router {tracked:?}");
         ensure!(

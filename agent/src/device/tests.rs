@@ -66,6 +66,21 @@ fn dhcp<'a>(mac: MacAddr, source: &str, payload: &'a [u8]) -> Packet<'a> {
 }
 
 #[test]
+fn stations_that_fall_together_are_two() {
+    let mut table = DeviceTable::new(&SECRET);
+    let [.., last, before] = PHONE.octets();
+    let twin = MacAddr::new([0x04, 0xb1, 0x67, 1, before, last]);
+    assert_eq!(twin.fold() % LATEST, PHONE.fold() % LATEST);
+    let mut see = |mac| table.handle_packet(&syn(Some(mac), "192.168.1.5", "8.8.8.8"));
+    let [phone, other] = [PHONE, twin].map(&mut see);
+    assert_ne!(phone, other);
+    assert_eq!(
+        [PHONE, twin, twin, PHONE].map(&mut see),
+        [phone, other, other, phone]
+    );
+}
+
+#[test]
 fn a_device_is_its_mac_whatever_its_addresses() {
     let mut table = DeviceTable::new(&SECRET);
     let first = table.handle_packet(&syn(Some(PHONE), "192.168.1.5", "8.8.8.8"));

@@ -10,19 +10,21 @@ use super::connections::Connections;
 use super::conversation::Conversation;
 use super::order::Order;
 use super::phase::Phase;
+use super::recent::Recent;
 use super::stations::Stations;
 use super::{Flow, FlowCounts, FlowLimits, Packet, Shed, Timestamp, moved};
 use crate::hash::SeededState;
 use crate::packet::key::{FlowKey, Side};
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 
 /// All conversations that are going on.
 pub struct FlowTable {
     limits: FlowLimits,
     clock: PacketClock,
     places: HashMap<FlowKey, u32, SeededState>,
-    /// Where the last packet's conversation has its place: the packets of one flow come in bursts.
-    latest: Option<(FlowKey, u32)>,
+    /// Where to look before asking `places`.
+    recent: Recent,
     conversations: Vec<Option<Conversation>>,
     free: Vec<u32>,
     order: Order<{ Phase::COUNT }>,
@@ -56,7 +58,7 @@ impl FlowTable {
             limits,
             clock: PacketClock::new(),
             places: HashMap::with_hasher(state),
-            latest: None,
+            recent: Recent::new(),
             conversations: Vec::new(),
             free: Vec::new(),
             order: Order::new(),
@@ -182,16 +184,7 @@ impl FlowTable {
     /// one there is over.
     fn place(&mut self, key: FlowKey, side: Side, packet: &Packet<'_>) -> u32 {
         let stamp = self.clock.stamp();
-        let latest = self.latest.as_ref();
-        let known = match latest.filter(|(latest, _)| *latest == key) {
-            Some((_, place)) => Some(*place),
-            None => {
-                let known = self.places.get(&key).copied();
-                self.latest = known.map(|place| (key, place));
-                known
-            }
-        };
-        if let Some(place) = known {
+        if let Some(place) = self.find(&key) {
             let conversation = self.conversation_mut(place);
             match conversation.is_over_for(packet, side, stamp) {
                 None => return place,
@@ -211,6 +204,21 @@ impl FlowTable {
         };
         conversation.infer(&self.answers, &self.stations, mac, stamp);
         self.take_place(key, conversation)
+    }
+
+    /// Where the conversation of this key has its place, if there is one.
+    #[inline]
+    fn find(&mut self, key: &FlowKey) -> Option<u32> {
+        let hash = self.state.hash_one(key);
+        let guess = self.recent.guess(hash);
+        if let Some(Some(conversation)) = self.conversations.get(guess as usize)
+            && conversation.key() == *key
+        {
+            return Some(guess);
+        }
+        let place = *self.places.get(key)?;
+        self.recent.note(hash, place);
+        Some(place)
     }
 
     fn take_place(&mut self, key: FlowKey, conversation: Conversation) -> u32 {

@@ -129,6 +129,24 @@ fn ends(flows: &[Flow]) -> Vec<Ended> {
 }
 
 #[test]
+fn conversations_whose_guesses_fall_together_are_kept_apart() {
+    let limits = FlowLimits {
+        flows_max: 10_000,
+        ..LIMITS
+    };
+    // More than there are guesses; each speaks twice, long after the others have.
+    let ports = 20_000..26_000;
+    let packets: Vec<_> = [ports.clone(), ports]
+        .into_iter()
+        .flatten()
+        .map(|port| datagram(0, (PHONE, port), (SERVER, 9_000)))
+        .collect();
+    let (flows, counts) = flows_within(limits, &packets);
+    assert_eq!((flows.len(), counts.packets), (6_000, 12_000));
+    assert!(flows.iter().all(|flow| flow.up.packets == 2));
+}
+
+#[test]
 fn a_connection_is_one_flow_of_two_directions() {
     let flows = flows(&[
         up(0, SYN, 100, 0),

@@ -32,6 +32,13 @@ impl MacAddr {
         [a, b, c, d, e, f]
     }
 
+    /// A small number that differs between most addresses: not a hash, whoever likes may choose it.
+    #[inline]
+    pub(crate) const fn fold(self) -> usize {
+        let [_, b, c, d, e, f] = self.octets();
+        (b ^ c ^ d ^ e ^ f) as usize
+    }
+
     /// The first three bytes: the maker's, unless the address is a random one. For local use only.
     #[must_use]
     pub const fn prefix(self) -> [u8; 3] {

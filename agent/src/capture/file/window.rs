@@ -12,6 +12,10 @@ use std::io::{self, Read};
 /// the processor's cache.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Where another buffer is lent, no more of one is filled than this, but for a record that is larger:
+/// what goes to another thread and comes back is to be in a cache still.
+const STRETCH_BYTES: usize = 256 * 1024;
+
 pub(super) struct Window {
     reader: Box<dyn Read + Send>,
     buffer: Buffer,
@@ -90,7 +94,7 @@ impl Window {
             "asked for {count} bytes of a window of {BUFFER_BYTES}"
         );
         while self.data().len() < count && !self.exhausted {
-            let has_room = self.end + READ_BYTES <= BUFFER_BYTES;
+            let has_room = self.end + READ_BYTES <= STRETCH_BYTES;
             if self.start > 0 && !(self.may_fill_up() && has_room) {
                 self.move_on();
             }

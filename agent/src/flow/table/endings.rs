@@ -132,7 +132,6 @@ impl FlowTable {
         self.hello_bytes -= conversation.hello_bytes();
         self.order.remove(conversation.phase() as usize, place);
         self.places.remove(&conversation.key());
-        self.latest = None;
         self.free.push(place);
         let (packets, kernel_bytes) = conversation.counted();
         let around = Surroundings {

@@ -11,7 +11,8 @@ use crate::packet::{self, Packet, PacketCounts, Parcel};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// Stretches of a file between the two threads, at most: two megabytes, and their packets.
+/// Stretches of a file between the two threads, at most: a megabyte, and their packets; twice that where
+/// records are large.
 const STRETCHES: usize = 4;
 
 /// Packets that lie together in a file, and the bytes they lie in.
