@@ -3,10 +3,10 @@
 use crate::census::Census;
 use crate::id::{Audience, BatchId, HomeId};
 use crate::limits;
-use crate::observation::Observation;
+use crate::observation::{Observation, ObservationKey};
 use crate::scale::Magnitude;
 use crate::time::Day;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// What a home says about one day. Built by [`Batch::new`] only.
@@ -127,15 +127,19 @@ impl Batch {
             return Err(NotABatch::NobodyPresent);
         }
         observations.sort_unstable();
-        let mut keys = BTreeSet::new();
+        let mut before: Option<&ObservationKey> = None;
         for observation in &observations {
             let key = observation.key();
-            if !keys.insert(*key) {
+            if before == Some(key) {
                 return Err(NotABatch::Repeated);
             }
-            if !census.rows.contains_key(&(key.vendor, key.basis)) {
+            // Sorted: those of one row of the census follow each other.
+            let row = (key.vendor, key.basis);
+            let is_listed = before.is_some_and(|before| (before.vendor, before.basis) == row);
+            if !is_listed && !census.rows.contains_key(&row) {
                 return Err(NotABatch::NotInCensus);
             }
+            before = Some(key);
         }
         Ok(Self {
             header,
@@ -143,6 +147,14 @@ impl Batch {
             coverage,
             observations,
         })
+    }
+
+    /// The same with these observations, sorted, instead of its own.
+    ///
+    /// # Errors
+    /// [`NotABatch`] says which rule is broken.
+    pub fn with_observations(self, observations: Vec<Observation>) -> Result<Self, NotABatch> {
+        Self::new(self.header, self.census, self.coverage, observations)
     }
 
     /// Who speaks to whom, about when.

@@ -5,63 +5,36 @@
 //! explicit defaults and trailing bytes alike. Collectors' payloads ([`manifest`], [`clock`],
 //! [`receipt`], [`erasure`]) ignore fields they do not know. The project's, [`endpoint_list`], are canonical too. Nothing here panics, whatever the bytes.
 
+mod batch;
 mod endpoints;
+mod fields;
 
+pub use batch::{batch, batch_anew, batch_at_once, batch_by};
 pub use endpoints::{ListRefused, endpoint_list};
 
-use crate::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, Source};
-use crate::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
 use crate::consent::{Consent, ConsentScope};
 use crate::encode;
-use crate::endpoint::EndpointId;
 use crate::enrolment::Enrolment;
-use crate::id::{Audience, BatchId, Hash, HomeId};
+use crate::id::{Audience, Hash, HomeId};
 use crate::limits;
 use crate::manifest::{
     ClockStatement, EnrolmentMode, Manifest, ManifestLimits, Purpose, Retention,
 };
-use crate::net::Prefix;
-use crate::observation::{
-    Destination, NamedBy, Observation, ObservationKey, Rtt, RttSamples, Service, VolumeTrust,
-};
 use crate::receipt::Receipt;
 use crate::reject::Reject;
 use crate::rotation::{Rotation, RotationFacts};
-use crate::scale::{Magnitude, RttStep};
 use crate::seal::{PayloadType, SealedBatch, VerifyingKey};
 use crate::status;
 use crate::time::{Day, Timestamp};
 use crate::v1;
-use crate::vendor::Vendor;
 use crate::withdrawal::{Erasure, Withdrawal};
 use prost::Message;
-use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// A collector's payload, or an envelope, that cannot be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the collector's answer cannot be read")]
 pub struct Unreadable;
-
-/// The batch in a payload, its endpoints those of the compiled-in list.
-///
-/// # Errors
-/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
-pub fn batch(payload: &[u8]) -> Result<Batch, Reject> {
-    batch_by(payload, &EndpointId::from_number)
-}
-
-/// The batch in a payload, its endpoints those that `endpoint` knows by their numbers.
-///
-/// # Errors
-/// [`Reject::TooLarge`], [`Reject::Malformed`] or [`Reject::NotCanonical`].
-pub fn batch_by(
-    payload: &[u8],
-    endpoint: &dyn Fn(u32) -> Option<EndpointId>,
-) -> Result<Batch, Reject> {
-    let read = |message| batch_fields(message, endpoint);
-    canonical(payload, read, encode::batch)
-}
 
 /// The envelope in a file or a message, nothing in it verified. Fields it does not know are ignored:
 /// nobody signed them.
@@ -290,153 +263,6 @@ fn lenient<M: Message + Default, T>(
 }
 
 // === fields ===
-
-fn batch_fields(message: v1::Batch, endpoint: &dyn Fn(u32) -> Option<EndpointId>) -> Option<Batch> {
-    let version = message.agent_version?;
-    let header = BatchHeader {
-        audience: Audience::from_slice(&message.audience)?,
-        home: HomeId::from_slice(&message.home)?,
-        batch_id: BatchId::from_slice(&message.batch_id)?,
-        day: Day::new(message.day)?,
-        agent_version: AgentVersion {
-            major: version.major.try_into().ok()?,
-            minor: version.minor.try_into().ok()?,
-            patch: version.patch.try_into().ok()?,
-        },
-        endpoint_list_version: message.endpoint_list_version,
-    };
-    let census = census(&message.census?)?;
-    let coverage = coverage(&message.coverage?)?;
-    let observations = message
-        .observations
-        .iter()
-        .map(|message| observation(message, endpoint(message.endpoint)?))
-        .collect::<Option<Vec<_>>>()?;
-    Batch::new(header, census, coverage, observations).ok()
-}
-
-fn census(message: &v1::Census) -> Option<Census> {
-    let mut rows = BTreeMap::new();
-    for row in &message.rows {
-        let key = (Vendor::from_number(row.vendor)?, basis(row.basis())?);
-        let unnamed = match row.unnamed() {
-            v1::UnnamedShare::Below10 => UnnamedShare::Below10,
-            v1::UnnamedShare::From10To50 => UnnamedShare::From10To50,
-            v1::UnnamedShare::Above50 => UnnamedShare::Above50,
-            v1::UnnamedShare::Unspecified => return None,
-        };
-        rows.insert(
-            key,
-            CensusRow {
-                phones: phones(row.phones())?,
-                unnamed,
-            },
-        );
-    }
-    let unidentified = match message.unidentified {
-        0 => None,
-        _ => Some(phones(message.unidentified())?),
-    };
-    Some(Census { rows, unidentified })
-}
-
-fn coverage(message: &v1::Coverage) -> Option<Coverage> {
-    let source = match message.source() {
-        v1::Source::File => Source::File,
-        v1::Source::ConntrackAndTap => Source::ConntrackAndTap,
-        v1::Source::Tap => Source::Tap,
-        v1::Source::Unspecified => return None,
-    };
-    let mut losses = BTreeMap::new();
-    for row in &message.losses {
-        let loss = match row.reason() {
-            v1::Loss::CapturePackets => Loss::CapturePackets,
-            v1::Loss::UnreadablePackets => Loss::UnreadablePackets,
-            v1::Loss::ShedFlows => Loss::ShedFlows,
-            v1::Loss::ShedDevices => Loss::ShedDevices,
-            v1::Loss::ShedObservations => Loss::ShedObservations,
-            v1::Loss::DroppedBatches => Loss::DroppedBatches,
-            v1::Loss::CounterGaps => Loss::CounterGaps,
-            v1::Loss::UndatedFlows => Loss::UndatedFlows,
-            v1::Loss::InterfaceGaps => Loss::InterfaceGaps,
-            v1::Loss::Unspecified => return None,
-        };
-        losses.insert(loss, Magnitude::from_number(row.magnitude)?);
-    }
-    Some(Coverage { source, losses })
-}
-
-fn observation(message: &v1::Observation, endpoint: EndpointId) -> Option<Observation> {
-    let destination = match *message.prefix.as_slice() {
-        [] => Destination::Edge,
-        [a, b, c] => Destination::Prefix(Prefix::V4([a, b, c])),
-        [a, b, c, d, e, f] => Destination::Prefix(Prefix::V6([a, b, c, d, e, f])),
-        _ => return None,
-    };
-    let key = ObservationKey {
-        vendor: Vendor::from_number(message.vendor)?,
-        basis: basis(message.basis())?,
-        endpoint,
-        destination,
-        service: match message.service() {
-            v1::Service::Tls => Service::Tls,
-            v1::Service::Quic => Service::Quic,
-            v1::Service::Http => Service::Http,
-            v1::Service::Dns => Service::Dns,
-            v1::Service::Other => Service::Other,
-            v1::Service::Unspecified => return None,
-        },
-        named_by: match message.named_by() {
-            v1::NamedBy::Sni => NamedBy::Sni,
-            v1::NamedBy::Quic => NamedBy::Quic,
-            v1::NamedBy::Dns => NamedBy::Dns,
-            v1::NamedBy::Http => NamedBy::Http,
-            v1::NamedBy::Ech => NamedBy::Ech,
-            v1::NamedBy::Unspecified => return None,
-        },
-    };
-    let volume_trust = match message.volume_trust() {
-        v1::VolumeTrust::Exact => VolumeTrust::Exact,
-        v1::VolumeTrust::LowerBound => VolumeTrust::LowerBound,
-        v1::VolumeTrust::Unspecified => return None,
-    };
-    let samples = match message.rtt_samples() {
-        v1::RttSamples::OneToFour => Some(RttSamples::OneToFour),
-        v1::RttSamples::FiveOrMore => Some(RttSamples::FiveOrMore),
-        v1::RttSamples::Unspecified => None,
-    };
-    let rtt = match (message.rtt_min_ms, samples) {
-        (0, None) => None,
-        (ms, samples) => Some(Rtt {
-            min: RttStep::from_ms(ms)?,
-            samples: samples?,
-        }),
-    };
-    let volumes = [message.connections, message.bytes_up, message.bytes_down];
-    let [Some(connections), Some(up), Some(down)] = volumes.map(Magnitude::from_number) else {
-        return None;
-    };
-    Observation::new(key, [connections, up, down], volume_trust, rtt).ok()
-}
-
-fn basis(basis: v1::Basis) -> Option<Basis> {
-    match basis {
-        v1::Basis::Declared => Some(Basis::Declared),
-        v1::Basis::Decisive => Some(Basis::Decisive),
-        v1::Basis::Inferred => Some(Basis::Inferred),
-        v1::Basis::Circular => Some(Basis::Circular),
-        v1::Basis::Unspecified => None,
-    }
-}
-
-fn phones(phones: v1::PhoneCount) -> Option<PhoneCount> {
-    match phones {
-        v1::PhoneCount::One => Some(PhoneCount::One),
-        v1::PhoneCount::Two => Some(PhoneCount::Two),
-        v1::PhoneCount::ThreeOrMore => Some(PhoneCount::ThreeOrMore),
-        v1::PhoneCount::Unspecified => None,
-    }
-}
 
 fn purpose(purpose: v1::Purpose) -> Option<Purpose> {
     match purpose {

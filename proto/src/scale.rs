@@ -88,9 +88,7 @@ impl RttStep {
     /// The step of exactly this many milliseconds, as on the wire.
     #[must_use]
     pub fn from_ms(ms: u32) -> Option<Self> {
-        let at = RTT_STEPS_MS
-            .iter()
-            .position(|&step| u32::from(step) == ms)?;
+        let at = RTT_STEPS_MS.binary_search(&ms.try_into().ok()?).ok()?;
         Some(Self(u8::try_from(at).expect("the table is short")))
     }
 

@@ -1,7 +1,8 @@
 //! The wire at its boundary: golden bytes, canonical form, and bytes nobody should send.
 //!
 //! What homes say about themselves, rather than about a day, is in `wire/membership.rs`; what the project
-//! says, in `wire/endpoints.rs`.
+//! says, in `wire/endpoints.rs`; every way to spell a batch that is not its canonical one, in
+//! `wire/spelling.rs`.
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p phonehome-proto` rewrites the golden files; until v1 is
 //! frozen that needs a decision record, afterwards it is forbidden.
@@ -10,6 +11,8 @@
 mod endpoints;
 #[path = "wire/membership.rs"]
 mod membership;
+#[path = "wire/spelling.rs"]
+mod spelling;
 
 use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage, Loss, NotABatch, Source};
 use phonehome_proto::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};

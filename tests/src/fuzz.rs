@@ -18,6 +18,7 @@ use phonehome_agent::packet::{self, Segment, dhcp, dns, mdns, offer};
 use phonehome_collector::format::json;
 use phonehome_collector::intake::forwarded::{Forwarders, Header, Misforwarded};
 use phonehome_collector::intake::proxy::{self, Source};
+use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::limits;
 use phonehome_proto::net::Transport;
@@ -243,8 +244,15 @@ pub fn netlink(bytes: &[u8]) {
     }
 }
 
-/// A home's payload of any type: what is accepted is written back to the same bytes.
+/// A home's payload of any type: what is accepted is written back to the same bytes, and the two ways to
+/// read a batch agree.
 pub fn payload(bytes: &[u8]) {
+    let endpoint = &EndpointId::from_number;
+    let (at_once, anew) = (
+        decode::batch_at_once(bytes, endpoint),
+        decode::batch_anew(bytes, endpoint),
+    );
+    assert_eq!(at_once, anew.ok());
     if let Ok(batch) = decode::batch(bytes) {
         assert_eq!(encode::batch(&batch), bytes);
     }

@@ -1,5 +1,7 @@
 //! The seeds of the fuzz corpus, made by the generator and by nobody's phone.
 
+mod day;
+
 use crate::fuzz::flow::Operation;
 use crate::relay;
 use crate::traffic::conversation::Conversation;
@@ -177,6 +179,7 @@ pub fn all() -> Vec<Seed> {
         "batch",
         include_bytes!("../../proto/golden/v1/batch.bin").to_vec(),
     );
+    plant("payload", "day", day::payload());
     plant(
         "payload",
         "enrolment",
