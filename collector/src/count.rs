@@ -13,6 +13,7 @@
 //!
 //! [`limits::PRESENT_DAYS_MIN`]: phonehome_proto::limits::PRESENT_DAYS_MIN
 
+mod packed;
 mod tally;
 
 pub use tally::Tally;

@@ -13,6 +13,7 @@ use crate::geo::atlas::Atlas;
 use crate::geo::light::{Hearsay, Quorum, Reach, Testimony};
 use crate::geo::network::operator::Operator;
 use crate::geo::{Place, PlaceStatus};
+use crate::packing::{Packed, unpack_all};
 use phonehome_proto::net::{Country, Prefix};
 use phonehome_proto::observation::Destination;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +118,26 @@ impl<'a> Survey<'a> {
     #[must_use]
     pub const fn shed_round_trips(&self) -> u64 {
         self.shed_round_trips
+    }
+
+    /// What was heard, to be kept until everybody was; the atlas is left out.
+    #[must_use]
+    pub fn packed(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.hearsay.pack(&mut out);
+        self.shed_round_trips.pack(&mut out);
+        out
+    }
+
+    /// A survey that was packed, over the atlas it was made with; `None` if these bytes are none.
+    #[must_use]
+    pub fn unpacked(atlas: &'a Atlas, packed: &[u8]) -> Option<Self> {
+        let (hearsay, shed_round_trips) = unpack_all(packed)?;
+        Some(Self {
+            atlas,
+            hearsay,
+            shed_round_trips,
+        })
     }
 
     /// Everybody was heard.

@@ -9,6 +9,12 @@ use phonehome_proto::seal::{PayloadType, SealedBatch};
 const KEY_BYTES: usize = 32;
 const SIGNATURE_BYTES: usize = 64;
 
+/// How many bytes [`pack`] appends for an envelope.
+#[must_use]
+pub const fn packed_bytes(sealed: &SealedBatch) -> usize {
+    size_of::<u32>() + sealed.payload.len() + KEY_BYTES + SIGNATURE_BYTES
+}
+
 /// Appends an envelope to `bytes`.
 ///
 /// # Panics
@@ -54,6 +60,7 @@ mod tests {
             let second = SealedBatch::seal(PayloadType::Receipt, second, &key);
             let mut bytes = Vec::new();
             pack(&first, &mut bytes);
+            prop_assert_eq!(bytes.len(), packed_bytes(&first));
             pack(&second, &mut bytes);
             let (one, rest) = unpack(PayloadType::Batch, &bytes).expect("packed");
             let (two, rest) = unpack(PayloadType::Receipt, rest).expect("packed");

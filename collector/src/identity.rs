@@ -146,7 +146,7 @@ impl Identity {
                 PayloadType::Rotate,
                 PayloadType::Withdraw,
             ],
-            endpoint_list_versions: vec![ENDPOINT_LIST_VERSION],
+            endpoint_list_versions: counted_lists(ENDPOINT_LIST_VERSION),
             privacy_label: PRIVACY_LABEL.to_owned(),
             enrolment: self.enrolment,
         }
@@ -251,5 +251,29 @@ impl Identity {
 
     fn seal(&self, payload_type: PayloadType, payload: Vec<u8>) -> SealedBatch {
         SealedBatch::seal(payload_type, payload, &self.key)
+    }
+}
+
+/// Versions of the endpoint list that are counted by a collector that was built with this one: it, and those
+/// before, since an id means one endpoint for ever and homes are slower to change their agent than operators
+/// their collector. A later list is not: nobody here knows who owns what it names, and agents that have one
+/// go by their compiled-in list instead.
+fn counted_lists(newest: u32) -> Vec<u32> {
+    let most = u32::try_from(limits::ENDPOINT_LIST_VERSIONS_MAX).unwrap_or(u32::MAX);
+    let oldest = newest.saturating_sub(most - 1).max(1);
+    (oldest..=newest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_with_an_older_list_are_counted_and_those_with_a_later_one_told() {
+        assert_eq!(counted_lists(1), [1]);
+        assert_eq!(counted_lists(3), [1, 2, 3]);
+        let many = counted_lists(100);
+        assert_eq!(many.len(), limits::ENDPOINT_LIST_VERSIONS_MAX);
+        assert_eq!(many.last(), Some(&100));
     }
 }

@@ -8,6 +8,7 @@
 mod bodies;
 mod deferral;
 mod desk;
+pub mod ending;
 pub mod forwarded;
 pub mod listener;
 pub mod proxy;
@@ -61,6 +62,8 @@ pub enum Refusal {
     Tls,
     /// It took too long.
     TimedOut,
+    /// The collector stops.
+    Stopping,
     /// It broke.
     Io,
 }
@@ -393,12 +396,13 @@ impl Drop for Undecided<'_> {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NoRoom,
         Self::ProxyHeader,
         Self::Plaintext,
         Self::Tls,
         Self::TimedOut,
+        Self::Stopping,
         Self::Io,
     ];
 
@@ -411,6 +415,7 @@ impl Refusal {
             Self::Plaintext => "plaintext",
             Self::Tls => "tls",
             Self::TimedOut => "timed_out",
+            Self::Stopping => "stopping",
             Self::Io => "io",
         }
     }

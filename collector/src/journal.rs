@@ -295,7 +295,13 @@ impl Journal {
         let nonce = self.chance.clone().bytes();
         let key_hash = Hash::of(&sealed.public_key);
         let whence = (origin, batch.is_on_probation());
-        let row = key.seal((home, batch_id), whence, sealed, &receipt, nonce);
+        let row = key.seal(
+            (home, batch_id),
+            whence,
+            (sealed, payload_hash),
+            &receipt,
+            nonce,
+        );
         let append = Attempt::Append { row, key_hash };
         (Step::Append { key, receipt }, Some(append))
     }

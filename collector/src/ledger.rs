@@ -21,6 +21,7 @@ pub use line::Header;
 use crate::identity::Identity;
 use crate::store::{LedgerRow, Store, StoreError};
 use phonehome_proto::id::{Hash, from_hex};
+use phonehome_proto::time::Timestamp;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -146,6 +147,27 @@ impl LedgerCopy {
             let written = tokio::task::spawn_blocking(move || copy.write(known, &page));
             *end = Some(written.await.expect("writing does not panic")?);
         }
+    }
+
+    /// Whether file and counter are where they were, with all that was written to them. A collector that is
+    /// started anew writes them anew, as long as its database has every link.
+    pub async fn is_whole(&self) -> bool {
+        let end = self.end.lock().await;
+        let Some(End { last, bytes }) = &*end else {
+            return false;
+        };
+        let number = last.as_ref().map_or(0, |last| last.number);
+        let length = fs::metadata(&*self.path).map_or(0, |file| file.len());
+        let counted = self.counted().ok().flatten();
+        // Commands of the operator write to both too.
+        length >= *bytes && counted.is_some_and(|head| head.number >= number)
+    }
+
+    /// When the last link was made, as far as this process has followed.
+    pub async fn last_at(&self) -> Option<Timestamp> {
+        let end = self.end.lock().await;
+        let last = end.as_ref().and_then(|end| end.last.as_ref());
+        last.map(|link| link.at)
     }
 
     /// Adds those of `rows` that the file lacks.

@@ -22,6 +22,7 @@ pub mod config;
 pub mod envelope;
 pub mod identity;
 pub mod metrics;
+pub mod packing;
 pub mod readiness;
 pub mod secret_file;
 

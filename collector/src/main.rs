@@ -71,8 +71,11 @@ enum Command {
     /// Write every release that is not there yet as a signed folder
     Publish {
         /// The folder that holds the release folders
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
+        #[arg(long, value_name = "DIR", required_unless_present = "site")]
+        out: Option<PathBuf>,
+        /// Instead, a whole site for any web server: pages, and the release folders in DIR/releases
+        #[arg(long, value_name = "DIR", conflicts_with = "out")]
+        site: Option<PathBuf>,
         #[command(flatten)]
         config: ConfigArgument,
     },
@@ -305,7 +308,13 @@ async fn run(command: Command) -> Result<Found, Failure> {
                 commands::release(&ground, week, now).await?
             }
         }
-        Command::Publish { out, config } => commands::publish(&config.open().await?, &out).await?,
+        Command::Publish { out, site, config } => {
+            let ground = config.open().await?;
+            match (out, site) {
+                (_, Some(site)) => commands::publish_site(&ground, &site).await?,
+                (out, None) => commands::publish(&ground, &out.unwrap_or_default()).await?,
+            }
+        }
         Command::Backup { file, config } => {
             commands::backup(&config.open().await?, &file, now).await?
         }
@@ -313,7 +322,7 @@ async fn run(command: Command) -> Result<Found, Failure> {
             file,
             links,
             config,
-        } => commands::restore(&config.load()?, &Restore { file, links }).await?,
+        } => commands::restore(&config.load()?, &Restore { file, links }, now).await?,
         Command::Verify { dir, key } => commands::verify(&dir, key.as_ref())?,
         Command::Query { subject } => ask(subject).await?,
         Command::Geo(Geo::Status(config)) => commands::geo_status(&config.load()?)?,

@@ -7,6 +7,7 @@
 
 pub mod exposition;
 
+use crate::intake::ending::End;
 use crate::intake::forwarded::Misforwarded;
 use crate::intake::{Deferral, Refusal};
 use phonehome_proto::reject::Reject;
@@ -17,10 +18,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Something that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counter {
+    /// Connections that came in: refused, ended, or open still.
+    ConnectionsReceived,
     /// Connections that reached the service.
     ConnectionsAccepted,
     /// Connections that did not, and why.
     ConnectionsRefused(Refusal),
+    /// Connections that reached the service and are not open any more, and why.
+    ConnectionsEnded(End),
+    /// Connections of readers, and of the operator, that came in: ended, or open still.
+    ReadersReceived,
+    /// Those that are not open any more, and why.
+    ReadersEnded(End),
+    /// Requests of readers that came in.
+    ReadsReceived,
+    /// Those that got what they asked for, or have it already.
+    ReadsAnswered,
+    /// Those that were refused.
+    ReadsRefused,
+    /// Those told to come again: too many from one place, or too much to draw.
+    ReadsDeferred,
+    /// Those that met a mistake of ours. Must stay zero.
+    ReadsFailed,
+    /// Requests from places that found no room to be watched.
+    ReadsUnwatched,
     /// Requests that came in.
     RequestsReceived,
     /// Requests with an answer, be it a refusal.
@@ -116,7 +137,15 @@ impl Counter {
     /// Every counter.
     pub fn all() -> impl Iterator<Item = Self> {
         let plain = [
+            Self::ConnectionsReceived,
             Self::ConnectionsAccepted,
+            Self::ReadersReceived,
+            Self::ReadsReceived,
+            Self::ReadsAnswered,
+            Self::ReadsRefused,
+            Self::ReadsDeferred,
+            Self::ReadsFailed,
+            Self::ReadsUnwatched,
             Self::RequestsReceived,
             Self::RequestsAnswered,
             Self::RequestsDeferred,
@@ -157,6 +186,8 @@ impl Counter {
         plain
             .into_iter()
             .chain(Refusal::ALL.map(Self::ConnectionsRefused))
+            .chain(End::ALL.map(Self::ConnectionsEnded))
+            .chain(End::ALL.map(Self::ReadersEnded))
             .chain(Deferral::LABELS.map(Self::RequestsTurnedAway))
             .chain(Misforwarded::ALL.map(Self::RequestsMisforwarded))
             .chain(Reject::ALL.map(Self::BatchesRejected))
@@ -172,8 +203,18 @@ impl Counter {
             |noun, reason| format!("phonehome_collector_{noun}_total{{reason=\"{reason}\"}}");
         let plain = |noun| format!("phonehome_collector_{noun}_total");
         match self {
+            Self::ConnectionsReceived => plain("connections_received"),
             Self::ConnectionsAccepted => plain("connections_accepted"),
             Self::ConnectionsRefused(refusal) => labelled("connections_refused", refusal.as_str()),
+            Self::ConnectionsEnded(end) => labelled("connections_ended", end.as_str()),
+            Self::ReadersReceived => plain("readers_received"),
+            Self::ReadersEnded(end) => labelled("readers_ended", end.as_str()),
+            Self::ReadsReceived => plain("reads_received"),
+            Self::ReadsAnswered => plain("reads_answered"),
+            Self::ReadsRefused => plain("reads_refused"),
+            Self::ReadsDeferred => plain("reads_deferred"),
+            Self::ReadsFailed => plain("reads_failed"),
+            Self::ReadsUnwatched => plain("reads_unwatched"),
             Self::RequestsReceived => plain("requests_received"),
             Self::RequestsAnswered => plain("requests_answered"),
             Self::RequestsDeferred => plain("requests_deferred"),

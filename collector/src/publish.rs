@@ -1,7 +1,9 @@
 //! Publishing: a release as a folder of files, summed, signed, and put in place by one rename.
 //!
-//! - A format is a pure function from a [`Release`] to files ([`files`]); the same release and key
+//! - A format is a pure function from a [`Release`] to files ([`files`]); the same releases and key
 //!   give the same bytes, so publishing twice changes nothing.
+//! - Releases never change, and each folder lists all that came before it ([`Log`]), so that none can be
+//!   exchanged or left out later unseen.
 //! - The folder is `OUT/<week>.<revision>/`. It is written beside its place under a hidden name,
 //!   flushed to disk, and renamed: readers see all of it or nothing. `OUT` holds release folders only.
 //! - What already stands there is compared byte by byte and never overwritten: other bytes are a
@@ -14,21 +16,25 @@
 //! [`verify`] is the reader's half: it needs the folder and nothing else.
 
 mod folder;
+mod log;
+mod pages;
 mod verify;
 
-pub use folder::{Outcome, PublishError, publish};
+pub use folder::{Outcome, PublishError, publish, publish_some};
+pub use log::{LOG, Log};
+pub use pages::write_site;
 pub use verify::{Origin, Refusal, Report, VerifiedRelease, VerifyError, verify};
 
+use crate::format::picture::Picture;
 use crate::format::table::{Table, TableName};
-use crate::format::{csv, json};
-use crate::map::{self, View};
+use crate::format::{csv, dataset, geojson, json, parquet};
+use crate::map::{self, Fact, View};
 use crate::release::Release;
 use crate::site;
 use phonehome_proto::id::{Hash, to_hex};
 use phonehome_proto::seal::{PayloadType, SigningKey, VerifyingKey};
 
-/// A file of a release: its name in the folder, its bytes.
-pub type File = (String, Vec<u8>);
+pub use crate::format::dataset::File;
 
 /// The list of sums.
 pub const SUMS: &str = "SHA256SUMS";
@@ -37,42 +43,63 @@ pub const SIGNATURE: &str = "SHA256SUMS.sig";
 /// The key the signature verifies with: 64 hex digits and nothing else.
 pub const PUBLIC_KEY: &str = "collector.pub";
 
-/// Every unsigned file of a release, sorted by name.
+/// How wide a PNG in a folder is: two columns of a newspaper at 300 dots to the inch.
+pub const PNG_WIDTH_PX: u32 = 1_600;
+
+/// Every file that is made of a release alone, sorted by name.
 #[must_use]
 pub fn files(release: &Release) -> Vec<File> {
     let mut files = vec![
-        ("index.html".to_owned(), site::index(release)),
-        ("map.svg".to_owned(), map::svg(release, View::AllVendors)),
-        ("release.json".to_owned(), json::to_json(release)),
+        text("index.html", site::index(release)),
+        text("release.json", json::to_json(release)),
     ];
-    for name in TableName::ALL {
-        let table = Table::of(release, name);
-        files.push((format!("{}.csv", name.file_stem()), csv::write(&table)));
-        files.push((format!("{}.json", name.file_stem()), json::of_table(&table)));
+    for fact in Fact::ALL {
+        let name = match fact {
+            Fact::Server => "map",
+            Fact::Network => "map-network",
+            Fact::Owner => "map-owner",
+        };
+        let svg = map::svg_by(release, fact, View::AllVendors);
+        let picture = Picture::of(&svg);
+        let png = picture.png(PNG_WIDTH_PX);
+        files.push(text(&format!("{name}.svg"), svg));
+        // A map so tall that it may not be drawn has its other forms.
+        files.extend(png.map(|png| (format!("{name}.png"), png)));
+        files.push((format!("{name}.pdf"), picture.pdf(release, name)));
     }
+    for name in TableName::ALL {
+        let (table, stem) = (Table::of(release, name), name.file_stem());
+        files.push(text(&format!("{stem}.csv"), csv::write(&table)));
+        files.push(text(&format!("{stem}.json"), json::of_table(&table)));
+        let file = parquet::write(release, &table);
+        files.push((format!("{stem}.parquet"), file));
+        let geography = geojson::write(release, name);
+        files.extend(geography.map(|of| text(&format!("{stem}.geojson"), of)));
+    }
+    files.extend(dataset::describe(release, &files));
     files.sort();
     files
-        .into_iter()
-        .map(|(name, text)| (name, text.into_bytes()))
-        .collect()
 }
 
-/// Every file of a release as it stands in its folder: [`files`], the key, the sums, the signature.
+fn text(name: &str, text: String) -> File {
+    (name.to_owned(), text.into_bytes())
+}
+
+/// Every file of a release as it stands in its folder: [`files`], the log, the key, the sums, the
+/// signature.
 #[must_use]
-pub fn signed_files(release: &Release, key: &SigningKey) -> Vec<File> {
-    let mut files = files(release);
-    files.push((
-        PUBLIC_KEY.to_owned(),
-        to_hex(key.public().as_bytes()).into_bytes(),
-    ));
+pub fn signed_files(release: &Release, log: &Log, key: &SigningKey) -> Vec<File> {
+    sealed(files(release), log, key)
+}
+
+fn sealed(mut files: Vec<File>, log: &Log, key: &SigningKey) -> Vec<File> {
+    files.push(text(LOG, log.write()));
+    files.push(text(PUBLIC_KEY, to_hex(key.public().as_bytes())));
     files.sort();
     let sums = sums(&files);
-    let signature = format!(
-        "{}\n",
-        to_hex(&key.sign(PayloadType::Release, sums.as_bytes()))
-    );
-    files.push((SUMS.to_owned(), sums.into_bytes()));
-    files.push((SIGNATURE.to_owned(), signature.into_bytes()));
+    let signature = to_hex(&key.sign(PayloadType::Release, sums.as_bytes()));
+    files.push(text(SUMS, sums));
+    files.push(text(SIGNATURE, format!("{signature}\n")));
     files
 }
 

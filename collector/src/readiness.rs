@@ -13,8 +13,14 @@ use tokio::sync::watch;
 pub enum Unready {
     /// It has not looked yet.
     Starting,
-    /// The store takes no writes.
+    /// The store fails.
     Store,
+    /// The store cannot be written: the disk is full.
+    Full,
+    /// The store cannot be reached now, or has moved elsewhere.
+    Away,
+    /// The ledger's copy, by which homes that left stay gone, is not where it was, or lacks something.
+    Ledger,
     /// The key of a week that takes batches cannot be used.
     Key,
     /// The clock is behind what was written before, or shows no day of this age.
@@ -29,9 +35,12 @@ pub struct Readiness(Arc<watch::Sender<BTreeSet<Unready>>>);
 
 impl Unready {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Starting,
         Self::Store,
+        Self::Full,
+        Self::Away,
+        Self::Ledger,
         Self::Key,
         Self::Clock,
         Self::Draining,
@@ -43,6 +52,9 @@ impl Unready {
         match self {
             Self::Starting => "starting",
             Self::Store => "store",
+            Self::Full => "disk_full",
+            Self::Away => "database_unreachable",
+            Self::Ledger => "erasure_list",
             Self::Key => "week_key",
             Self::Clock => "clock",
             Self::Draining => "draining",

@@ -9,6 +9,7 @@
 //! Who comes in is limited by where it comes from ([`place`]), under names that are gone with the next
 //! month ([`month_keys`]); how much one asks and sends, in memory only ([`window`]).
 
+pub mod barred;
 pub mod month_keys;
 pub mod place;
 pub mod rotation;
@@ -21,6 +22,7 @@ use crate::store::{
     EnrolAttempt, Enrolled, ForgetAttempt, Forgotten, HomeRow, InviteRow, Standing, Store,
     StoreError,
 };
+use barred::Barred;
 use month_keys::{MonthKeys, months};
 use phonehome_proto::chance::Chance;
 use phonehome_proto::decode;
@@ -99,6 +101,7 @@ pub struct Registry {
     store: Store,
     months: MonthKeys,
     limits: Limits,
+    barred: Barred,
     attempts: Arc<Window<Place>>,
     spending: Arc<Window<HomeId>>,
 }
@@ -157,9 +160,17 @@ impl Registry {
             store,
             months,
             limits,
+            barred: Barred::default(),
             attempts: Arc::new(Window::new(HOUR_SECONDS, WATCHED_ADDRESSES_MAX, attempts)),
             spending: Arc::new(Window::new(DAY_SECONDS, WATCHED_HOMES_MAX, limits.home_day)),
         }
+    }
+
+    /// The same registry, which refuses these homes though the store does not know them: they were revoked,
+    /// and a database from before they came was put back since.
+    #[must_use]
+    pub fn barring(self, barred: Barred) -> Self {
+        Self { barred, ..self }
     }
 
     /// Makes invites to the collector at `authority` (`HOST:PORT`). The tokens are in the answer and
@@ -241,6 +252,9 @@ impl Registry {
             Ok(checked) => checked,
             Err(reject) => return Ok(Answer::Refused(reject)),
         };
+        if self.barred.holds(key.home(), identity) {
+            return Ok(Answer::Refused(Reject::Revoked));
+        }
         let payload_hash = Hash::of(&sealed.payload);
         let receipt = identity.receipt(key.home(), PayloadType::Enrol, payload_hash, now);
         let mut packed = Vec::new();

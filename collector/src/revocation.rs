@@ -4,12 +4,23 @@
 //! is not final, with what told their repetitions; their keys stay, so that what they sign is refused
 //! for good. A batch that was under way finds its home out, in the transaction that would have appended
 //! it. A week that was released before may be revised for that reason; one that was not is counted
-//! without them. The ledger says how many homes went, out of which weeks, and not which.
+//! without them.
+//!
+//! **It survives a restore.** The ledger names each home as it names those that withdrew, by an HMAC that
+//! only the identity's holder can tell, and beside them how many homes went out of which weeks. The ledger's
+//! copy is on the disk before the operator is told. So whoever puts a database back from a backup may rely
+//! on this: a home that was revoked since and is in the backup is revoked in it, its batches of every week
+//! that is not final are gone, and one that the backup does not know is refused when it comes again.
 
+use crate::identity::Identity;
 use crate::journal::keys::{WeekKeyError, WeekKeys};
-use crate::store::{RevokeAttempt, Revoked, RevokedHome, Store, StoreError, WeekState};
+use crate::ledger::{LedgerCopy, LedgerError};
+use crate::store::{
+    HomeToRevoke, RevokeAttempt, Revoked, RevokedHome, Store, StoreError, WeekState,
+};
 use phonehome_proto::id::HomeId;
 use phonehome_proto::time::Timestamp;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Takes homes out. Clones act on the same ones.
@@ -19,6 +30,10 @@ pub struct Revocations {
     pub store: Store,
     /// Know under which tokens.
     pub keys: WeekKeys,
+    /// Knows what the ledger calls them.
+    pub identity: Arc<Identity>,
+    /// Remembers that they are out when the store is put back from a backup.
+    pub ledger: LedgerCopy,
 }
 
 /// Why no home was taken out.
@@ -30,6 +45,10 @@ pub enum RevocationError {
     /// A week's key cannot be used: nobody can say which of its rows are the homes'.
     #[error(transparent)]
     Key(#[from] WeekKeyError),
+    /// They are out, but the ledger's copy does not say so yet: a collector that serves, or the next
+    /// command, writes it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// Weeks begin or end each time somebody looks.
     #[error("weeks are beginning or ending just now: try again")]
     Restless,
@@ -67,7 +86,11 @@ impl Revocations {
         for _ in 0..ROUNDS_MAX {
             let attempt = self.attempt(homes, now).await?;
             match self.store.revoke(attempt).await? {
-                Revoked::Done(answers) => return Ok(answers),
+                Revoked::Done(answers) => {
+                    // Before anybody is told.
+                    self.ledger.follow(&self.store).await?;
+                    return Ok(answers);
+                }
                 Revoked::Otherwise => {}
             }
         }
@@ -88,12 +111,16 @@ impl Revocations {
                 keys.push(key.ok_or(WeekKeyError::Exchanged(row.week))?);
             }
         }
-        let tokens = |home: &HomeId| {
+        let to_revoke = |home: &HomeId| {
             let tokens = keys.iter().map(|key| (key.week(), key.home_token(*home)));
-            (*home, tokens.collect())
+            HomeToRevoke {
+                home: *home,
+                held: tokens.collect(),
+                listed: self.identity.listed(*home),
+            }
         };
         Ok(RevokeAttempt {
-            homes: homes.iter().map(tokens).collect(),
+            homes: homes.iter().map(to_revoke).collect(),
             now,
         })
     }

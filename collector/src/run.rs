@@ -11,23 +11,19 @@ mod examination;
 pub mod ground;
 mod readers;
 pub mod tables;
+pub mod works;
 
 pub use error::RunError;
 
 use crate::admin;
-use crate::api::{self, Shelf};
+use crate::api;
 use crate::config::Config;
 use crate::intake::listener::Door;
-use crate::intake::{Desk, Intake, Waits, tls};
-use crate::journal::Journal;
-use crate::journal::keys::WeekKeys;
+use crate::intake::tls;
 use crate::metrics::{Counter, Metrics};
-use crate::publish;
-use crate::readiness::Readiness;
 use crate::registry::InviteOrder;
 use crate::release::ReleaseId;
-use crate::store::{Forgotten, StoreError};
-use crate::verify::Rules;
+use crate::store::StoreError;
 use crate::weeks::Weeks;
 use ground::Ground;
 use phonehome_proto::chance::SharedChance;
@@ -35,38 +31,25 @@ use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::VerifyingKey;
 use phonehome_proto::time::{Clock, Timestamp};
 use readers::Readers;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use works::{Service, Works};
 
 /// A collector at work.
 pub struct Handle {
     intake_address: SocketAddr,
     http_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
-    shared: Arc<Shared>,
+    works: Arc<Works>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<Result<(), RunError>>,
     /// Answers until everything else has ended.
     admin: JoinSet<()>,
-}
-
-/// What the handle and the timer both need.
-struct Shared {
-    ground: Ground,
-    weeks: Weeks,
-    keys: WeekKeys,
-    readiness: Readiness,
-    shelf: Shelf,
-    clock: Arc<dyn Clock>,
-    /// One tick at a time; and what earlier ones have published, since a release never changes.
-    published: Mutex<BTreeSet<ReleaseId>>,
-    /// Which installed tables are in use.
-    stamp: Mutex<tables::Stamp>,
 }
 
 /// The week's clock is asked this often.
@@ -112,58 +95,29 @@ pub async fn serve(
         _ => None,
     };
 
-    let readiness = Readiness::new();
     let (stop, stopped) = watch::channel(false);
-    let (failure, failed) = watch::channel(None);
-    let keys = ground.keys();
-    let weeks = ground.weeks(keys.clone());
-    let identity = Arc::clone(&ground.identity);
-    let (journal, writer) = Journal::start(
-        ground.store.clone(),
-        identity,
-        keys.clone(),
-        ground.chance.clone(),
-    );
-    let (registry, waits) = (ground.registry(), Waits::new(ground.chance.clone()));
-    let rules = Rules::of(&ground.identity.rules());
-    let intake = Intake {
-        identity: Arc::clone(&ground.identity),
-        serial: ground.serial,
-        desk: Desk::open(&registry, &journal, rules, waits.clone()),
-        registry,
-        waits,
-        withdrawals: ground.withdrawals(keys.clone()),
-        forwarders: ground.config.intake.forwarders.clone().map(Arc::new),
-        atlas: ground.atlas.clone(),
-        clock: Arc::clone(&clock),
-        metrics: ground.metrics.clone(),
-        readiness: readiness.clone(),
-        failure,
-    };
-    let reach = &ground.config.intake;
+    let (works, service) = Works::begin(ground, clock);
+    let Service {
+        intake,
+        failed,
+        writer,
+    } = service;
+    let works = Arc::new(works);
+    let (metrics, readiness) = (&works.ground.metrics, &works.readiness);
+    let reach = &works.ground.config.intake;
     let (proxies, forwarders) = (reach.proxies.clone(), reach.forwarders.as_ref());
-    let door = Door::new(tls, proxies, forwarders, ground.metrics.clone());
+    let door = Door::new(tls, proxies, forwarders, metrics.clone(), readiness.clone());
     let connections = door.open(intake_listener);
-    let shelf = Shelf::new(Arc::clone(&ground.identity));
-    let stamp = Mutex::new(ground.stamp);
-    let shared = Arc::new(Shared {
-        ground,
-        weeks,
-        keys,
-        readiness,
-        shelf,
-        clock,
-        published: Mutex::default(),
-        stamp,
-    });
+    let readers = |listener| Readers::new(listener, metrics.clone(), readiness.clone());
     // What was released before is shown from the start, and what is overdue is done first.
-    shared.tick().await?;
+    works.tick().await?;
 
     let mut admin = JoinSet::new();
     if let Some(listener) = admin_listener {
-        let router = admin::router(shared.ground.metrics.clone(), shared.readiness.clone());
+        let router = admin::router(metrics.clone(), readiness.clone());
+        let operators = readers(listener);
         admin.spawn(async move {
-            if let Err(error) = axum::serve(Readers::new(listener), router).await {
+            if let Err(error) = axum::serve(operators, router).await {
                 tracing::error!(%error, "the admin address answers no more");
             }
         });
@@ -179,21 +133,24 @@ pub async fn serve(
         }
     });
     if let Some(listener) = http_listener {
-        let router = api::router(shared.shelf.clone());
-        let stopped = told(stopped.clone());
+        let forwarders = works.ground.config.intake.forwarders.clone();
+        let door = api::Door::new(metrics.clone(), forwarders);
+        let router = door.before(api::router(works.shelf.clone()));
+        let router = router.into_make_service_with_connect_info::<api::Caller>();
+        let (readers, stopped) = (readers(listener), told(stopped.clone()));
         tasks.spawn(async move {
-            let served = axum::serve(Readers::new(listener), router)
+            let served = axum::serve(readers, router)
                 .with_graceful_shutdown(stopped)
                 .await;
             served.map_err(|error| RunError::Ended("readers", error.to_string()))
         });
     }
-    tasks.spawn(keep_time(Arc::clone(&shared), failed, stopped));
+    tasks.spawn(keep_time(Arc::clone(&works), failed, stopped));
     Ok(Handle {
         intake_address,
         http_address,
         admin_address,
-        shared,
+        works,
         stop,
         tasks,
         admin,
@@ -222,25 +179,25 @@ impl Handle {
     /// What it stands on: for the commands, and for whoever looks inside.
     #[must_use]
     pub fn ground(&self) -> &Ground {
-        &self.shared.ground
+        &self.works.ground
     }
 
     /// Its weeks and releases.
     #[must_use]
     pub fn weeks(&self) -> &Weeks {
-        &self.shared.weeks
+        &self.works.weeks
     }
 
     /// The collector's public key.
     #[must_use]
     pub fn key(&self) -> VerifyingKey {
-        self.shared.ground.identity.public()
+        self.works.ground.identity.public()
     }
 
     /// Every counter and where it stands.
     #[must_use]
     pub fn metrics(&self) -> BTreeMap<Counter, u64> {
-        self.shared.ground.metrics.snapshot()
+        self.works.ground.metrics.snapshot()
     }
 
     /// Makes invites to the collector at `authority`, `HOST:PORT`, each for one home.
@@ -254,9 +211,9 @@ impl Handle {
         };
         let Ground {
             identity, chance, ..
-        } = &self.shared.ground;
-        let (mut chance, now) = (chance.clone(), self.shared.clock.now());
-        let registry = self.shared.ground.registry();
+        } = &self.works.ground;
+        let (mut chance, now) = (chance.clone(), self.works.clock.now());
+        let registry = self.works.ground.registry();
         Ok(registry
             .invite(order, authority, identity, &mut chance, now)
             .await?)
@@ -268,7 +225,7 @@ impl Handle {
     /// # Errors
     /// When a week cannot be moved on; it will be tried again.
     pub async fn tick(&self) -> Result<Vec<ReleaseId>, RunError> {
-        self.shared.tick().await
+        self.works.tick().await
     }
 
     /// Waits until the collector cannot go on, and says why.
@@ -285,7 +242,7 @@ impl Handle {
 
     /// Stops: is not ready any more, takes nothing more, finishes what is under way, closes the store.
     pub async fn stop(mut self) {
-        self.shared.readiness.drain();
+        self.works.readiness.drain();
         self.stop.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
@@ -293,90 +250,14 @@ impl Handle {
             self.tasks.shutdown().await;
         }
         self.admin.shutdown().await;
-        summarise(&self.shared.ground.metrics);
-    }
-}
-
-impl Shared {
-    async fn tick(&self) -> Result<Vec<ReleaseId>, RunError> {
-        let mut published = self.published.lock().await;
-        self.take_up_tables().await;
-        let now = self.clock.now();
-        let found = examination::examine(&self.ground.store, &self.keys, now).await;
-        self.readiness.found(found);
-        let made = self.weeks.tick(now).await;
-        let forgotten = self.forget(now).await;
-        let followed = self.ground.ledger.follow(&self.ground.store).await;
-        // Shown even if another week failed, and if another process made it.
-        let releases = self.weeks.releases().await?;
-        let mut new = releases.clone();
-        new.retain(|release| !published.contains(&release.id));
-        if let (Some(out), false) = (&self.ground.config.publish, new.is_empty()) {
-            let outcome = publish::publish(&new, out, self.ground.identity.key())?;
-            published.extend(new.iter().map(|release| release.id));
-            for release in outcome.differing {
-                tracing::error!(%release, "a published folder has other bytes; it was not touched");
-            }
-        }
-        self.shelf.replace(releases);
-        forgotten?;
-        followed?;
-        Ok(made?)
-    }
-}
-
-impl Shared {
-    /// Forgets what the registry holds of things whose time is over.
-    async fn forget(&self, now: Timestamp) -> Result<(), RunError> {
-        let Forgotten {
-            keys,
-            withdrawals,
-            invites,
-            places,
-            pending,
-        } = self.ground.registry().forget(now).await?;
-        let [enrolments, batches] = self.ground.registry().take_unwatched();
-        let counts = [
-            (Counter::EnrolmentsUnwatched, enrolments),
-            (Counter::BatchesUnwatched, batches),
-            (Counter::KeysForgotten, keys),
-            (Counter::ErasuresForgotten, withdrawals),
-            (Counter::InvitesForgotten, invites),
-            (Counter::PlacesForgotten, places),
-            (Counter::PendingForgotten, pending),
-        ];
-        for (counter, count) in counts {
-            self.ground.metrics.add(counter, count);
-        }
-        Ok(())
-    }
-
-    /// Takes up what was installed since the last time, all of it or nothing.
-    async fn take_up_tables(&self) {
-        let config = self.ground.config.clone();
-        let mut stamp = self.stamp.lock().await;
-        if tables::stamp(&config) == *stamp {
-            return;
-        }
-        let loaded = tokio::task::spawn_blocking(move || tables::load(&config));
-        match loaded.await.expect("reading tables does not panic") {
-            Ok(tables) => {
-                for reason in &tables.passed_over {
-                    tracing::warn!(reason, "an installed table is not used");
-                }
-                self.ground.atlas.swap(tables.atlas);
-                *stamp = tables.stamp;
-                tracing::info!("the installed tables are in use");
-            }
-            Err(error) => tracing::error!(%error, "the tables in use stay"),
-        }
+        summarise(&self.works.ground.metrics);
     }
 }
 
 /// Asks the week's clock from time to time, until told to stop. Ends with an error when the store
 /// can no longer be written: then nothing may be acknowledged, and whoever watches starts us anew.
 async fn keep_time(
-    shared: Arc<Shared>,
+    works: Arc<Works>,
     mut failed: watch::Receiver<Option<Arc<StoreError>>>,
     stopped: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
@@ -387,7 +268,7 @@ async fn keep_time(
     loop {
         tokio::select! {
             () = &mut stopped => return Ok(()),
-            _ = timer.tick() => match shared.tick().await {
+            _ = timer.tick() => match works.tick().await {
                 Ok(_) => {}
                 Err(RunError::Store(error)) if !error.passes() => {
                     return Err(RunError::Store(error));

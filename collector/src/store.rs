@@ -23,11 +23,12 @@ pub mod sqlite;
 
 pub use error::StoreError;
 pub use rows::{
-    Appended, Approved, Attempt, BatchToken, CaughtUp, Crowd, ERASED, EnrolAttempt, Enrolled,
-    EraseAttempt, Erased, Fold, ForgetAttempt, Forgotten, HOME_WEEK_BATCHES_MAX, HOMES_PAGE_MAX,
-    HomeRow, HomeToken, InviteRow, JournalRow, KeyRow, LEDGER_PAGE_MAX, Lease, LedgerRow,
-    NotItsKey, PARTS_MAX, PlaceToken, ReleaseRow, RevokeAttempt, Revoked, RevokedHome,
-    RotateAttempt, Rotated, Since, Slice, Snapshot, Standing, Stored, Taken, WeekRow, WeekState,
+    Appended, Approved, Attempt, BARRED, BatchToken, CaughtUp, Crowd, ERASED, EnrolAttempt,
+    Enrolled, EraseAttempt, Erased, Fold, ForgetAttempt, Forgotten, HOME_WEEK_BATCHES_MAX,
+    HOMES_PAGE_MAX, HomeRow, HomeToRevoke, HomeToken, InviteRow, JournalRow, KeyRow,
+    LEDGER_PAGE_MAX, Lease, LedgerRow, NotItsKey, PART_BYTES_MAX, PARTS_MAX, PlaceToken,
+    ReleaseRow, RevokeAttempt, Revoked, RevokedHome, RotateAttempt, Rotated, Since, Slice,
+    Snapshot, Standing, Stored, Taken, WeekRow, WeekState,
 };
 
 use phonehome_proto::id::{Audience, Hash, HomeId};
@@ -76,6 +77,17 @@ impl Store {
         match self {
             Self::Sqlite(engine) => engine.limit_growth(pages).await,
             Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Writes what is there already, as durably as anything: whether it could be done is what is asked.
+    ///
+    /// # Errors
+    /// Those that whoever writes would meet now.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.try_writing().await,
+            Self::Postgres(engine) => engine.try_writing().await,
         }
     }
 
@@ -172,8 +184,8 @@ impl Store {
 
     /// Takes homes out of every week that is not final, past recovery from the file, and keeps their
     /// keys so that they are refused. Does so only if the given weeks are all that are not final. A
-    /// week that was released before counts them as revocations until its next release; the ledger says how many homes of
-    /// which weeks, not which homes.
+    /// week that was released before counts them as revocations until its next release; the ledger says which homes, by
+    /// names that only the identity's holder can tell, and how many of which weeks.
     ///
     /// # Errors
     /// When the engine fails. If only overwriting did, the homes are out and the next call overwrites.
@@ -334,30 +346,47 @@ impl Store {
         }
     }
 
-    /// Keeps what was found in a part, sealed; of several the first.
+    /// Keeps a part for longer, and says whether it was still the holder's to keep: else its time ran out
+    /// and another has it, or it is done, or what is found in it counts no more.
     ///
     /// # Errors
     /// When the engine fails.
+    pub async fn hold_part(&self, fold: Fold, part: u16, lease: Lease) -> Result<bool, StoreError> {
+        match self {
+            Self::Sqlite(engine) => engine.hold_part(fold, part, lease).await,
+            Self::Postgres(engine) => engine.hold_part(fold, part, lease).await,
+        }
+    }
+
+    /// Keeps what was found in a part, sealed; of several the first. What was found in a fold that was
+    /// forgotten meanwhile is not kept.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    ///
+    /// # Panics
+    /// If it has more than [`PART_BYTES_MAX`] bytes.
     pub async fn keep_part(
         &self,
         fold: Fold,
         part: u16,
         sealed: Vec<u8>,
     ) -> Result<(), StoreError> {
+        assert!(sealed.len() <= PART_BYTES_MAX, "a part is bounded");
         match self {
             Self::Sqlite(engine) => engine.keep_part(fold, part, sealed).await,
             Self::Postgres(engine) => engine.keep_part(fold, part, sealed).await,
         }
     }
 
-    /// What was found in each part of a fold, in order; nothing unless all of it is there.
+    /// What was found in a part; `None` if that is not known, or no more.
     ///
     /// # Errors
     /// When the engine fails.
-    pub async fn parts(&self, fold: Fold) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub async fn part(&self, fold: Fold, part: u16) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
-            Self::Sqlite(engine) => engine.parts(fold).await,
-            Self::Postgres(engine) => engine.parts(fold).await,
+            Self::Sqlite(engine) => engine.part(fold, part).await,
+            Self::Postgres(engine) => engine.part(fold, part).await,
         }
     }
 

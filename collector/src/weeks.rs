@@ -10,17 +10,20 @@ pub mod closing;
 pub mod revision;
 pub mod sharing;
 
+use crate::count::Counters;
 use crate::format::json;
+use crate::geo::atlas::Atlas;
 use crate::geo::in_use::AtlasInUse;
 use crate::identity::Identity;
 use crate::journal::keys::{WeekKeyError, WeekKeys};
+use crate::journal::week_key::WeekKey;
 use crate::metrics::{Counter, Metrics};
 use crate::release::gate::{self, About, GateRules};
 use crate::release::{Release, ReleaseId};
 use crate::store::{ReleaseRow, Store, StoreError, Stored, WeekRow, WeekState};
 use closing::Closing;
 use phonehome_proto::limits;
-use phonehome_proto::time::{Timestamp, Week};
+use phonehome_proto::time::{Clock, Timestamp, Week};
 use sharing::Shared;
 use std::sync::Arc;
 use thiserror::Error;
@@ -41,6 +44,8 @@ pub struct Weeks {
     pub metrics: Metrics,
     /// This collector among those that share the store, drawn by chance.
     pub holder: [u8; 16],
+    /// Says how long a part of a week was worked on.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Why a week did not move on. It will be tried again.
@@ -169,35 +174,51 @@ impl Weeks {
     /// When store or key fail, or the key is gone.
     pub async fn fold(&self, week: Week, slices: u16) -> Result<Release, WeeksError> {
         let row = self.row(week).await?;
-        let key = self.keys.existing(week)?;
-        // With another key every row would be unreadable, and the release would say that nobody was
-        // there.
-        let key = key
-            .filter(|key| row.is_some_and(|row| row.key_check == key.check()))
-            .ok_or(WeekKeyError::Exchanged(week))?;
-        let (weeks, runtime) = (self.clone(), Handle::current());
-        let atlas = self.atlas.now();
+        let row = row.ok_or(WeekKeyError::Exchanged(week))?;
+        let key = self.key(row)?;
+        let (weeks, runtime, atlas) = (self.clone(), Handle::current(), self.atlas.now());
         // Hours of arithmetic in a large week: off the threads that answer homes.
         let folded = tokio::task::spawn_blocking(move || {
-            let closing = Closing {
-                store: &weeks.store,
-                key: &key,
-                atlas: &atlas,
-                quorum: GateRules::default().quorum(),
-                metrics: &weeks.metrics,
-                runtime: &runtime,
-            };
-            let counters = closing.counters(slices)?;
-            let about = About {
-                id: ReleaseId { week, revision: 0 },
-                purpose: weeks.identity.purpose(),
-                atlas: atlas.sources(),
-            };
-            let mut release = gate::release(about, &counters, &GateRules::default());
-            release.registrants = atlas.owners().answers().clone();
-            Ok(release)
+            let counters = weeks.closing(&key, &atlas, &runtime).counters(slices)?;
+            Ok(weeks.gate(week, &counters, &atlas))
         });
         folded.await.expect("folding does not panic")
+    }
+
+    /// The key a week's rows were sealed with. With another every row would be unreadable, and the
+    /// release would say that nobody was there.
+    fn key(&self, row: WeekRow) -> Result<Arc<WeekKey>, WeeksError> {
+        let key = self.keys.existing(row.week)?;
+        let key = key.filter(|key| row.key_check == key.check());
+        Ok(key.ok_or(WeekKeyError::Exchanged(row.week))?)
+    }
+
+    fn closing<'a>(
+        &'a self,
+        key: &'a WeekKey,
+        atlas: &'a Atlas,
+        runtime: &'a Handle,
+    ) -> Closing<'a> {
+        Closing {
+            store: &self.store,
+            key,
+            atlas,
+            quorum: GateRules::default().quorum(),
+            metrics: &self.metrics,
+            runtime,
+        }
+    }
+
+    /// The first release of a week, of what was counted in it.
+    fn gate(&self, week: Week, counters: &Counters, atlas: &Atlas) -> Release {
+        let about = About {
+            id: ReleaseId { week, revision: 0 },
+            purpose: self.identity.purpose(),
+            atlas: atlas.sources(),
+        };
+        let mut release = gate::release(about, counters, &GateRules::default());
+        release.registrants = atlas.owners().answers().clone();
+        release
     }
 
     async fn close_and_release(
@@ -220,7 +241,7 @@ impl Weeks {
             }
             let release = match who {
                 Who::Operator => self.fold(row.week, slices()).await?,
-                Who::Clock => match self.fold_unless_taken(row, now).await? {
+                Who::Clock => match self.fold_together(row).await? {
                     Shared::Folded(release) => *release,
                     Shared::Elsewhere => return Ok(None),
                     Shared::Outdated => continue,

@@ -134,7 +134,7 @@ async fn write(folder: &Path, homes: u64) -> Result<()> {
         let row = key.seal(
             (id, BatchId::new(batch_id)),
             (origin(home), false),
-            &sealed,
+            (&sealed, Hash::of(&sealed.payload)),
             &receipt,
             nonce,
         );

@@ -8,9 +8,9 @@ use anyhow::{Context, Result, ensure};
 use phonehome_collector::config::Config;
 use phonehome_collector::journal::keys::WeekKeys;
 use phonehome_collector::run::ground::Ground;
-use phonehome_collector::store::{Fold, Lease, ReleaseRow, Slice, Store, Taken, WeekState};
+use phonehome_collector::store::{ReleaseRow, Slice, Store, WeekState};
 use phonehome_collector::weeks::closes_at;
-use phonehome_collector::weeks::sharing::LEASE_SECONDS;
+use phonehome_collector::weeks::sharing::{LEASE_SECONDS, PARTS};
 use phonehome_proto::chance::{SharedChance, SystemChance};
 use phonehome_proto::decode;
 use phonehome_proto::time::{ManualClock, Timestamp, Week};
@@ -124,7 +124,7 @@ async fn nothing_is_lost_and_nothing_counted_twice_whoever_dies() -> Result<()> 
         "the journal holds what homes were told"
     );
 
-    let release = release(&database, [&mut first, &mut second], &clock, week).await?;
+    let release = release(&database, &standby, [&mut first, &mut second], &clock, week).await?;
     let alone = alone(&configs[0], &receipts, week).await?;
     ensure!(
         release == alone,
@@ -149,10 +149,11 @@ pub(crate) async fn held(store: &Store, config: &Config, week: Week) -> Result<R
     Ok(held)
 }
 
-/// The week's release, by two collectors of which one dies while it folds, and after a third that took
-/// the week and was never seen again.
+/// The week's release, by two collectors that share it. One is killed in the middle of parts that it has
+/// taken, the other somewhere in its work.
 async fn release(
     store: &Store,
+    server: &PostgresServer,
     [first, second]: [&mut Collector; 2],
     clock: &Path,
     week: Week,
@@ -160,36 +161,57 @@ async fn release(
     let closing = closes_at(week);
     set(clock, closing)?;
     store.close_week(week, closing).await?;
-    let lease = Lease {
-        holder: *b"never seen again",
-        until: closing.plus_seconds(LEASE_SECONDS),
-    };
-    let fold = Fold {
-        week,
-        erasures: 0,
-        pass: 0,
-    };
-    let taken = store.take_part(fold, 1, lease, closing).await?;
-    ensure!(taken == Taken::Part(0), "{taken:?}");
-    for collector in [&mut *first, &mut *second] {
-        let made = collector.tick()?;
-        ensure!(made == "made []", "the week is somebody else's: {made}");
-    }
-    // Its time is over. The next one dies too, somewhere in its work.
-    set(clock, lease.until)?;
+    // Nobody gets at the journal: whoever takes a part stands in the middle of it.
+    let lock = tokio::task::block_in_place(|| server.lock("collector", "journal"));
     first.order()?;
+    until_taken(server).await?;
     first.kill();
-    set(clock, lease.until.plus_seconds(LEASE_SECONDS))?;
-    second.tick()?;
+    drop(lock);
+    // The other does all there is to do but what the dead one holds.
+    let made = second.tick()?;
+    ensure!(made == "made []", "some of it is somebody else's: {made}");
+    let [all, done] = [parts(server, "TRUE")?, parts(server, "sealed IS NOT NULL")?];
+    ensure!(all == usize::from(PARTS), "{all} parts of one pass");
+    ensure!((1..all).contains(&done), "{done} of {all} parts are done");
+    // Its time is over. The next one dies too, somewhere in its work.
+    set(clock, closing.plus_seconds(LEASE_SECONDS))?;
+    second.order()?;
+    second.kill();
+    set(clock, closing.plus_seconds(2 * LEASE_SECONDS))?;
     first.restart()?;
     first.tick()?;
+    second.restart()?;
+    second.tick()?;
     let releases = store.releases().await?;
     let [ReleaseRow { text, .. }] = releases.as_slice() else {
         anyhow::bail!("one release: {}", releases.len());
     };
     let weeks = store.weeks().await?;
     ensure!(weeks[0].state == WeekState::Released, "{weeks:?}");
+    ensure!(parts(server, "TRUE")? == 0, "nothing is left of the parts");
     Ok(text.clone())
+}
+
+/// Waits until somebody has taken a part.
+async fn until_taken(server: &PostgresServer) -> Result<()> {
+    for _ in 0..1_200 {
+        if parts(server, "holder IS NOT NULL")? > 0 {
+            return Ok(());
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "real processes have to get there"
+        )]
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    anyhow::bail!("nobody takes a part")
+}
+
+/// How many parts of weeks there are, of this kind.
+fn parts(server: &PostgresServer, kind: &str) -> Result<usize> {
+    let question = format!("SELECT count(*) FROM folds WHERE {kind}");
+    let said = tokio::task::block_in_place(|| server.asked("collector", &question));
+    Ok(said.trim().parse()?)
 }
 
 /// What one collector with a file of its own publishes of the same batches.

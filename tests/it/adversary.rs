@@ -2,9 +2,11 @@
 //!
 //! Over real gRPC, against a collector at work. Every refusal of the closed list is provoked.
 
+mod connections;
 mod crowds;
 mod operator;
 mod raw;
+mod readiness;
 
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::config::Config;

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::backup::Label;
 use phonehome_collector::config::Config;
+use phonehome_collector::run::commands::agents::HomeDigits;
 use phonehome_collector::run::commands::{self, Found, Restore};
 use phonehome_collector::run::ground::Ground;
 use phonehome_collector::run::{Handle, RunError};
@@ -74,7 +75,7 @@ impl Stage {
     async fn restore(&self, links: Option<u64>) -> Result<Found, RunError> {
         let file = self.file();
         let config = self.settings().expect("it was written so");
-        commands::restore(&config, &Restore { file, links }).await
+        commands::restore(&config, &Restore { file, links }, self.clock.now()).await
     }
 
     /// As a disk would that is gone.
@@ -344,6 +345,64 @@ async fn who_left_since_the_backup_stays_gone() -> Result<()> {
         report(&mut mine, 0..1).await? == [unknown],
         "it is a stranger"
     );
+    let mut other = Liar::connect(2, address, audience).await?;
+    ensure!(
+        report(&mut other, 0..5).await? == before,
+        "the other is told the same again"
+    );
+    collector.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_revoked_since_the_backup_stays_out() -> Result<()> {
+    let stage = Stage::set()?;
+    let collector = stage.start(0).await?;
+    let (mut mine, mut other) = (home(&collector, 1).await?, home(&collector, 2).await?);
+    let mut back = home(&collector, 3).await?;
+    for home in [&mut mine, &mut back] {
+        ensure!(report(home, 0..5).await?.iter().all(is_receipt));
+    }
+    let before = report(&mut other, 0..5).await?;
+    stage.back_up().await?;
+    // One leaves, comes back, and is out like the others; one comes only after the backup.
+    ensure!(is_receipt(&back.withdraw(back.withdrawal(1)).await?));
+    let back = home(&collector, 3).await?;
+    let late = home(&collector, 4).await?;
+    let gone = [mine.home, back.home, late.home];
+    let digits = gone.map(|home| home.to_hex().parse::<HomeDigits>());
+    let digits: Vec<HomeDigits> = digits.into_iter().collect::<Result<_, _>>()?;
+    let now = stage.clock.now();
+    commands::agents::revoke(collector.ground(), &digits, now).await?;
+    let key = collector.key();
+    collector.stop().await;
+
+    stage.lose_database()?;
+    let said = stage.restore(None).await?.text;
+    ensure!(
+        said.contains("2 homes that were revoked since are revoked, and 10 batches"),
+        "{said}"
+    );
+    let trace = Hash::of(&batch(&mine, 1)?.payload);
+    for entry in fs::read_dir(stage.settings()?.data_dir)? {
+        let bytes = fs::read(entry?.path())?;
+        let mut parts = bytes.windows(32);
+        ensure!(!parts.any(|part| part == trace.as_bytes()), "nothing of it");
+    }
+    let collector = stage.start(1).await?;
+    let (address, audience) = (collector.intake_address(), key.audience());
+    let revoked = Outcome::Refused(Reject::Revoked);
+    for seed in [1, 3] {
+        let mut home = Liar::connect(seed, address, audience).await?;
+        let answers = report(&mut home, 0..1).await?;
+        ensure!(answers == [revoked.clone()], "{seed}: {answers:?}");
+    }
+    for seed in [1, 3, 4] {
+        let mut home = Liar::connect(seed, address, audience).await?;
+        let invite = collector.invite(1, "127.0.0.1:4317").await?.remove(0);
+        let answer = home.enrol(&invite).await?;
+        ensure!(answer == revoked, "{seed}: {answer:?}");
+    }
     let mut other = Liar::connect(2, address, audience).await?;
     ensure!(
         report(&mut other, 0..5).await? == before,

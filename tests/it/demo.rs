@@ -2,7 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::format::json;
-use phonehome_collector::{publish, site};
+use phonehome_collector::map::Fact;
+use phonehome_collector::map::words::language::Language;
+use phonehome_collector::publish;
+use phonehome_collector::site::{Address, Page, Site};
 use phonehome_proto::vendor::Vendor;
 use phonehome_tests::golden;
 use phonehome_tests::traffic::day::{self, Pace};
@@ -101,7 +104,13 @@ fn the_founding_case_is_told_and_the_readmes_map_is_the_demos() -> Result<()> {
     // The founding case: three facts, three columns.
     let release = std::fs::read_to_string(folder.path().join("release/2026-W46.0/release.json"))?;
     let xiaomi = Vendor::from_id("xiaomi").context("a listed vendor")?;
-    let page = site::vendor(&json::from_json(&release)?, xiaomi);
+    let release = json::from_json(&release)?;
+    let site = Site::of(&[&release]).context("a release")?;
+    let page = site.page(Address {
+        language: Language::En,
+        page: Page::Vendor(xiaomi, Fact::Server),
+    });
+    let page = page.context("a vendor's page")?;
     let columns: Vec<&str> = page.split("<td><h3 aria-hidden").skip(1).collect();
     let [server, network, owner] = columns[..] else {
         anyhow::bail!("three columns: {}", columns.len());

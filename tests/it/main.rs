@@ -3,6 +3,7 @@
 mod adversary;
 mod backup;
 mod bad_input;
+mod browser;
 mod compose;
 mod conservation;
 mod demo;

@@ -1,6 +1,9 @@
 //! What only a database that several collectors share can get wrong: races, lost answers, its schema.
 
+mod encrypted;
+mod moving;
 mod races;
+mod readiness;
 mod schema;
 mod standby;
 

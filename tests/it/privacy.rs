@@ -6,6 +6,7 @@
 //! these places is given the secrets, so that a search that finds nothing is known to be one that
 //! would have found them.
 
+mod life;
 mod log;
 
 use anyhow::{Context, Result, ensure};
@@ -90,7 +91,7 @@ async fn nothing_of_the_canary_home_is_ever_found() -> Result<()> {
         tracing::trace!(%text, bytes = ?phonehome_proto::id::to_hex(&secret.bytes), "a leak");
     }
     finds_everything(&search, &secrets, "log", log.text().as_bytes())?;
-    log.end();
+    drop(log);
     leak_into_database(&config, &secrets)?;
     finds_everything(
         &search,

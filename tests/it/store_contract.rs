@@ -9,6 +9,7 @@ mod enrolment;
 mod folding;
 mod membership;
 mod revision;
+mod shifts;
 mod standing;
 
 use engine::{Engine, Home};

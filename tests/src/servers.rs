@@ -7,11 +7,11 @@
 
 use phonehome_collector::store::postgres::{SESSIONS, Server};
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use std::thread::{self, JoinHandle};
@@ -42,6 +42,21 @@ struct Running {
     keeper: JoinHandle<()>,
 }
 
+/// A table that nobody gets at.
+#[derive(Debug)]
+pub struct TableLock {
+    psql: Child,
+    orders: Option<ChildStdin>,
+}
+
+impl Drop for TableLock {
+    fn drop(&mut self) {
+        // Without orders its session ends, and with that the lock.
+        drop(self.orders.take());
+        let _ = self.psql.wait();
+    }
+}
+
 /// The server that the tests of one program share.
 static SHARED: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
 
@@ -66,6 +81,29 @@ impl PostgresServer {
     /// If the package is not there, or the server does not start.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
+        Self::prepared(settings).run()
+    }
+
+    /// A new server that can be spoken to by TLS, with this certificate and its key, in PEM.
+    ///
+    /// # Panics
+    /// If the package is not there, or the server does not start.
+    #[must_use]
+    pub fn encrypted(certificate: &str, key: &str) -> Self {
+        let server = Self::prepared(&["ssl=on"]);
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = server.data().join(name);
+            fs::write(&path, text).expect("the folder is there");
+            let mode = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(&path, mode).expect("it is ours");
+            if let Some((user, group)) = owner() {
+                chown(&path, Some(user), Some(group)).expect("the package's user owns it");
+            }
+        }
+        server.run()
+    }
+
+    fn prepared(settings: &[&str]) -> Self {
         let server = Self::unmade();
         let mut initdb = server.program("initdb");
         initdb.args(["--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]);
@@ -79,7 +117,7 @@ impl PostgresServer {
         server.append("postgresql.conf", &settings);
         // The test's own standby may follow.
         server.append("pg_hba.conf", "host replication all 127.0.0.1/32 trust\n");
-        server.run()
+        server
     }
 
     /// A new standby of this server, by the name the server waits for in `synchronous_standby_names`.
@@ -141,6 +179,30 @@ impl PostgresServer {
     /// If it refuses.
     pub fn ask(&self, database: &str, order: &str) {
         let _ = self.asked(database, order);
+    }
+
+    /// Keeps everybody from a table, until what is given is dropped.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    #[must_use]
+    pub fn lock(&self, database: &str, table: &str) -> TableLock {
+        let mut psql = self.program("psql");
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet"]);
+        psql.args(["--set", "ON_ERROR_STOP=1"])
+            .arg(self.url(database));
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut psql = psql.spawn().expect("psql starts");
+        let order = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 'held';");
+        let mut orders = psql.stdin.take().expect("it was asked for");
+        writeln!(orders, "{order}").expect("it listens");
+        let said = psql.stdout.take().expect("it was asked for");
+        let said = BufReader::new(said).lines().next();
+        assert_eq!(said.and_then(Result::ok).as_deref(), Some("held"));
+        TableLock {
+            psql,
+            orders: Some(orders),
+        }
     }
 
     /// Makes a standby take writes.

@@ -15,33 +15,41 @@
 //! - what came in is what was accepted, repeated, refused or put off;
 //! - a week folds to the same bytes, however it is sliced, and every batch shows in it once: each
 //!   home's day contacts an endpoint that no other contacts;
-//! - nothing is counted of who has left, and nothing is left of a week that is final;
+//! - nothing is counted of who has left, who was taken out, or who is on probation, and nothing is left of a
+//!   week that is final;
+//! - a release is made with the tables that are in use, and a week is revised when there is a reason, once;
+//! - a database that was lost and restored knows all that it must not forget;
 //! - a home deletes a batch for a receipt or a final refusal, and every other loss is counted.
 //!
-//! A script that fails is cut down to a few lines ([`shrink`]) that can be kept as a file and played
+//! What really happened is counted, and `storm` fails if something that a storm is about never did
+//! ([`happened`]). A script that fails is cut down to a few lines ([`shrink`]) that can be kept as a file and played
 //! for ever; see `tests/data/storm`.
 //!
 //! Deterministic: one thread runs everything but the database's two, and nothing asks these a second
 //! question before the first is answered, but where several homes report at once: then what is told
 //! does not depend on the order. Left out are sockets, TLS and the program's own end, which other tests
-//! hold; and whether a file system keeps what it has synced.
+//! hold; whether a file system keeps what it has synced; and database servers.
 //!
 //! ```text
 //! operation   what can happen, a line of text each
 //! script      a list of it, drawn from a seed
 //! line        the network: loses, keeps, repeats
+//! edition     the tables that are installed meanwhile
 //! report      what a home's day says, in a cell of its own
 //! home        keys, spool, uplink
 //! disk        what a power cut leaves
 //! collector   the collector, and what can be seen of it
 //! oracle      what must hold
 //! world       plays a script
+//! happened    what really happened
 //! shrink      a failing script becomes a short one
 //! run         many seeds on all processors
 //! ```
 
 pub mod collector;
 pub mod disk;
+pub mod edition;
+pub mod happened;
 pub mod home;
 pub mod line;
 pub mod operation;

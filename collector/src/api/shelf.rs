@@ -1,7 +1,8 @@
 //! The released weeks that are shown, swapped whole while requests are answered.
 
+use super::cursor::Cursors;
 use crate::identity::Identity;
-use crate::publish::{self, File};
+use crate::publish::{self, File, Log};
 use crate::release::{Release, ReleaseId};
 use phonehome_proto::time::Week;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -17,6 +18,8 @@ pub struct Shelf {
 #[derive(Debug)]
 pub struct Shelved {
     release: Release,
+    /// The releases up to this one, as its folder lists them.
+    log: Log,
     identity: Arc<Identity>,
     files: OnceLock<Vec<File>>,
 }
@@ -34,28 +37,38 @@ impl Shelf {
     /// Shows exactly these releases from now on. Requests under way finish with what they began with.
     pub fn replace(&self, releases: Vec<Release>) {
         let before = self.all();
-        let mut next: Vec<Arc<Shelved>> = releases
-            .into_iter()
-            .map(|release| {
-                // A release that stays keeps the files that were made of it.
-                let kept = before.iter().find(|shelved| shelved.release == release);
-                kept.map_or_else(
-                    || {
-                        Arc::new(Shelved {
-                            release,
-                            identity: Arc::clone(&self.identity),
-                            files: OnceLock::new(),
-                        })
-                    },
-                    Arc::clone,
-                )
-            })
-            .collect();
-        next.sort_by_key(|shelved| std::cmp::Reverse(shelved.release.id));
+        let mut releases = releases;
+        releases.sort_by_key(|release| release.id);
+        let mut log = Log::new(&self.identity.key().public());
+        let mut next: Vec<Arc<Shelved>> = Vec::with_capacity(releases.len());
+        for release in releases {
+            // A release that stays keeps the files that were made of it.
+            let kept = before.iter().find(|shelved| shelved.release == release);
+            let shelved = kept.map_or_else(
+                || {
+                    log.add(&release);
+                    Arc::new(Shelved {
+                        release,
+                        log: log.clone(),
+                        identity: Arc::clone(&self.identity),
+                        files: OnceLock::new(),
+                    })
+                },
+                Arc::clone,
+            );
+            log = shelved.log.clone();
+            next.push(shelved);
+        }
+        next.reverse();
         *self
             .releases
             .write()
             .unwrap_or_else(PoisonError::into_inner) = next.into();
+    }
+
+    /// The key of its lists' cursors.
+    pub(super) fn cursors(&self) -> Cursors {
+        Cursors::of(&self.identity)
     }
 
     /// All releases, the newest first.
@@ -101,7 +114,7 @@ impl Shelved {
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         let files = self
             .files
-            .get_or_init(|| publish::signed_files(&self.release, self.identity.key()));
+            .get_or_init(|| publish::signed_files(&self.release, &self.log, self.identity.key()));
         let (_, bytes) = files.iter().find(|(known, _)| known == name)?;
         Some(bytes)
     }

@@ -8,6 +8,12 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+mod described;
+mod limited;
+mod negotiated;
+mod refused;
+mod weeks;
+
 fn shelf() -> Shelf {
     let key = SigningKey::from_seed(&[7; 32]);
     Shelf::new(Arc::new(Identity::new(key, Purpose::Exercise)))
@@ -16,6 +22,7 @@ fn shelf() -> Shelf {
 /// A served shelf, and a way to ask it.
 struct Served {
     url: String,
+    shelf: Shelf,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
@@ -23,12 +30,17 @@ impl Served {
     async fn with(releases: Vec<crate::release::Release>) -> Self {
         let shelf = shelf();
         shelf.replace(releases);
+        Self::on(shelf).await
+    }
+
+    async fn on(shelf: Shelf) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let server = tokio::spawn(async move { axum::serve(listener, router(shelf)).await });
-        Self { url, server }
+        let router = router(shelf.clone());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, shelf, server }
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &str) -> query::Reply {
@@ -52,6 +64,14 @@ fn text(reply: &query::Reply) -> &str {
     std::str::from_utf8(&reply.body).expect("text")
 }
 
+fn json(reply: &query::Reply) -> Value {
+    parsed(text(reply))
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
 /// A finding, and the exercise before it.
 fn two() -> Vec<crate::release::Release> {
     let before = fixture::release();
@@ -64,7 +84,9 @@ fn two() -> Vec<crate::release::Release> {
 #[tokio::test]
 async fn answers_are_the_published_bytes() {
     let served = Served::with(two()).await;
-    let files = crate::publish::signed_files(&two()[0], &SigningKey::from_seed(&[7; 32]));
+    let key = SigningKey::from_seed(&[7; 32]);
+    let log = crate::publish::Log::up_to(two()[0].id, &two(), &key.public());
+    let files = crate::publish::signed_files(&two()[0], &log, &key);
     for (name, bytes) in &files {
         let reply = served.get(&format!("/releases/2026-W46.0/{name}")).await;
         assert_eq!((reply.status, &reply.body), (200, bytes), "{name}");
@@ -80,7 +102,10 @@ async fn answers_are_the_published_bytes() {
         let reply = served
             .get(&format!("/v1/matrix?by={by}&week=2026-W46"))
             .await;
-        assert_eq!(text(&reply), file(&format!("matrix-{by}.json")));
+        assert_eq!(
+            json(&reply)["rows"],
+            parsed(file(&format!("matrix-{by}.json")))
+        );
         for path in ["/v1/matrix.csv?", "/v1/matrix?format=csv&"] {
             let reply = served.get(&format!("{path}by={by}&week=2026-W46")).await;
             assert_eq!(text(&reply), file(&format!("matrix-{by}.csv")));
@@ -92,21 +117,31 @@ async fn answers_are_the_published_bytes() {
             );
         }
     }
+    let mut release = json(&served.get("/v1/releases/2026-W46.0").await);
+    let meta = release
+        .as_object_mut()
+        .and_then(|release| release.remove("meta"));
+    assert_eq!(meta.expect("a block")["releases"][0], "2026-W46.0");
+    assert_eq!(release, parsed(file("release.json")));
     assert_eq!(
-        text(&served.get("/v1/releases/2026-W46.0").await),
-        file("release.json")
+        json(&served.get("/v1/endpoints?week=2026-W46").await)["rows"],
+        parsed(file("endpoints.json"))
     );
-    assert_eq!(
-        text(&served.get("/v1/endpoints?week=2026-W46").await),
-        file("endpoints.json")
-    );
+    for name in ["matrix-owner.parquet", "matrix-owner.geojson"] {
+        let ending = name.rsplit('.').next().expect("an ending");
+        let path = format!("/v1/matrix.{ending}?by=owner&release=2026-W46.0");
+        let (_, bytes) = files
+            .iter()
+            .find(|(known, _)| known == name)
+            .expect("a file");
+        assert_eq!(&served.get(&path).await.body, bytes, "{path}");
+    }
     // Names without cells: no file, but a key of the release and a table of the API.
-    let release: Value = serde_json::from_str(file("release.json")).expect("JSON");
     for path in [
         "/v1/operators?week=2026-W46",
         "/v1/operators?vendor=xiaomi&week=2026-W46",
     ] {
-        let told: Value = serde_json::from_str(text(&served.get(path).await)).expect("JSON");
+        let told = json(&served.get(path).await)["rows"].take();
         assert_eq!(told, release["operators"], "{path}");
         assert_eq!(told[0]["operator"], "Alibaba Cloud");
     }
@@ -120,7 +155,7 @@ async fn answers_are_the_published_bytes() {
         served.get("/map.svg").await.header("phonehome-release"),
         Some("2026-W47.0")
     );
-    let list: Value = serde_json::from_slice(&served.get("/v1/releases").await.body).expect("JSON");
+    let list = json(&served.get("/v1/releases").await)["releases"].take();
     assert_eq!(list[0]["id"], "2026-W47.0");
     assert_eq!(list[1]["notice"], crate::map::words::EXERCISE);
 }
@@ -161,7 +196,10 @@ async fn a_country_and_a_vendor_are_rows_of_the_matrix() {
         assert_eq!(lines, rows(with), "{path}");
         assert!(!lines.is_empty());
     }
-    assert_eq!(text(&served.get("/v1/countries/FR").await), "[\n]\n");
+    assert_eq!(
+        json(&served.get("/v1/countries/FR").await)["rows"],
+        parsed("[]")
+    );
     for page in [
         "/",
         "/releases",
@@ -187,23 +225,43 @@ async fn links_of_pages_lead_somewhere() {
         "/releases",
         "/vendors/xiaomi",
         "/countries/SG",
-        "/releases/2026-W46.0/",
+        "/api",
+        "/v1",
+        "/problems",
     ] {
         let reply = served.get(page).await;
         let found = text(&reply)
             .split("href=\"")
             .skip(1)
-            .filter_map(|rest| rest.split('"').next());
-        links.extend(
-            found
-                .filter(|link| link.starts_with('/'))
-                .map(str::to_owned),
-        );
+            .filter_map(|rest| rest.split(['"', '#', '?']).next());
+        links.extend(found.filter_map(|link| resolved(page, link)));
     }
     assert!(links.len() > 30, "{links:?}");
     for link in links {
         assert_eq!(served.get(&link).await.status, 200, "{link}");
     }
+}
+
+/// Where a link of a page leads on the same host.
+fn resolved(page: &str, link: &str) -> Option<String> {
+    if link.is_empty() || link.contains(':') {
+        return None;
+    }
+    if link.starts_with('/') {
+        return Some(link.to_owned());
+    }
+    let folder = &page[..page.rfind('/')?];
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in link.split('/') {
+        match part {
+            ".." => {
+                parts.pop();
+            }
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
 }
 
 #[tokio::test]
@@ -270,7 +328,7 @@ async fn every_refusal_is_a_problem_of_the_list() {
         ("POST", "/v1/matrix", 405, "read-only"),
         ("DELETE", "/v1/releases/2026-W46.0", 405, "read-only"),
         ("GET", "/v1/releases/2026-W45.0", 404, "no-such-release"),
-        ("GET", "/v1/releases/latest", 404, "no-such-release"),
+        ("GET", "/v1/releases/newest", 404, "no-such-release"),
         ("GET", "/v1/matrix?week=2026-W48", 404, "no-such-release"),
         (
             "GET",
@@ -304,11 +362,7 @@ async fn every_refusal_is_a_problem_of_the_list() {
             "{path}"
         );
         let problem: Value = serde_json::from_slice(&reply.body).expect("JSON");
-        assert_eq!(
-            problem["type"],
-            format!("urn:phonehome:problem:{slug}"),
-            "{path}"
-        );
+        assert_eq!(problem["type"], format!("/problems/{slug}"), "{path}");
         assert_eq!(problem["status"], status);
     }
     let preflight = served.ask("OPTIONS", "/v1/matrix", "").await;
@@ -322,7 +376,11 @@ async fn every_refusal_is_a_problem_of_the_list() {
 async fn an_empty_shelf_says_so() {
     let served = Served::with(Vec::new()).await;
     assert_eq!(text(&served.get("/healthz").await), "ok\n");
-    assert_eq!(text(&served.get("/v1/releases").await), "[]\n");
+    let list = json(&served.get("/v1/releases").await);
+    assert_eq!(
+        list,
+        parsed("{\"meta\": null, \"next\": null, \"releases\": []}")
+    );
     assert!(text(&served.get("/").await).contains("No week has been released yet"));
     for path in ["/v1/matrix", "/map.svg", "/vendors/xiaomi"] {
         let reply = served.get(path).await;
@@ -348,110 +406,4 @@ fn a_revision_takes_its_weeks_place() {
         "files are made once"
     );
     assert_eq!(shelf.all().len(), 1);
-}
-
-#[test]
-fn the_description_lists_what_there_is() {
-    let document: Value = serde_json::from_str(include_str!("openapi.json")).expect("JSON");
-    assert_eq!(document["openapi"], "3.1.0");
-    let described: BTreeSet<&str> = document["paths"]
-        .as_object()
-        .expect("paths")
-        .keys()
-        .map(String::as_str)
-        .collect();
-    let pages = [
-        "/",
-        "/releases",
-        "/releases/{id}",
-        "/releases/{id}/",
-        "/vendors/{id}",
-        "/countries/{code}",
-    ];
-    let routes: BTreeSet<&str> = ROUTES
-        .iter()
-        .map(|(path, _)| *path)
-        .filter(|path| !pages.contains(path))
-        .collect();
-    assert_eq!(described, routes);
-    // Every reference leads somewhere, and every part of a path is described.
-    let text = document.to_string();
-    for reference in text
-        .split("\"$ref\":\"#")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-    {
-        assert!(document.pointer(reference).is_some(), "{reference}");
-    }
-    for (path, operation) in document["paths"].as_object().expect("paths") {
-        let parameters = operation["get"]["parameters"]
-            .as_array()
-            .expect("parameters");
-        let named = |place: &str| -> Vec<&str> {
-            parameters
-                .iter()
-                .map(|p| {
-                    p["$ref"]
-                        .as_str()
-                        .expect("a reference")
-                        .trim_start_matches('#')
-                })
-                .map(|p| document.pointer(p).expect("a parameter"))
-                .filter(|p| p["in"] == place)
-                .map(|p| p["name"].as_str().expect("a name"))
-                .collect()
-        };
-        assert_eq!(named("path").len(), path.matches('{').count(), "{path}");
-        for name in named("path") {
-            assert!(
-                path.contains(&format!("{{{name}}}")),
-                "{path} has no {name}"
-            );
-        }
-    }
-}
-
-#[test]
-fn rows_are_as_described() {
-    let document: Value = serde_json::from_str(include_str!("openapi.json")).expect("JSON");
-    let release = fixture::release();
-    for (table, schema) in [
-        (crate::format::table::TableName::Server, "MatrixRow"),
-        (crate::format::table::TableName::Home, "HomeRow"),
-        (crate::format::table::TableName::Endpoints, "EndpointRow"),
-    ] {
-        let table = crate::format::table::Table::of(&release, table);
-        let rows: Value =
-            serde_json::from_str(&crate::format::json::of_table(&table)).expect("JSON");
-        assert_eq!(properties(&document, schema), keys(&rows[0]));
-        let columns: BTreeSet<&str> = table.columns.iter().copied().collect();
-        assert!(columns.is_subset(&keys(&rows[0])), "{schema}");
-    }
-    let whole: Value = serde_json::from_str(&crate::format::json::to_json(&release)).expect("JSON");
-    let singapore = whole["weighted"]["countries"].as_array().expect("rows");
-    let singapore = singapore.iter().find(|row| row["country"] == "SG");
-    for (row, schema) in [
-        (&whole["composition"][0], "CompositionRow"),
-        (&whole["belonging"]["tested"][0], "BelongingRow"),
-        (&whole["operators"][0], "OperatorRow"),
-        (singapore.expect("a row"), "WeightedRow"),
-    ] {
-        assert_eq!(properties(&document, schema), keys(row), "{schema}");
-    }
-    let facts: Value = serde_json::from_str(&crate::format::json::of_meta(&release)).expect("JSON");
-    // A first release, made of the committed tables alone, has all that must be there and no more.
-    let required = document["components"]["schemas"]["ReleaseFacts"]["required"].as_array();
-    let required = required.expect("a list").iter().filter_map(Value::as_str);
-    assert_eq!(keys(&facts), required.collect());
-    assert!(keys(&facts).is_subset(&properties(&document, "ReleaseFacts")));
-}
-
-fn keys(object: &Value) -> BTreeSet<&str> {
-    let keys = object.as_object().expect("an object").keys();
-    keys.map(String::as_str).collect()
-}
-
-/// What the description says of an object.
-fn properties<'a>(document: &'a Value, schema: &str) -> BTreeSet<&'a str> {
-    keys(&document["components"]["schemas"][schema]["properties"])
 }

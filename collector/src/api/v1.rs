@@ -1,66 +1,73 @@
 //! Version 1 of the API: releases, and the rows of their tables.
+//!
+//! JSON is `meta` and then `rows`, whose keys are the CSV's columns; every other kind is the table alone. A
+//! range of weeks has the rows of all of them, and in JSON their `means`.
 
+mod maps;
+mod releases;
+
+pub(super) use maps::{KINDS as MAP_KINDS, MAP, MapEntry, embed, map, maps};
+pub(super) use releases::{LIST, named, release, releases};
+
+use super::asked::{Asked, Wanted, bad};
+use super::kind::Kind;
+use super::meta::{Cells, Meta};
 use super::page::{column_of, vendor_of};
-use super::reply::{Keep, Kind, Reply};
-use super::shelf::Shelved;
-use super::{Asked, Problem, Shelf};
+use super::reply::Reply;
+use super::selection::Chosen;
+use super::{Problem, Shelf, means};
 use crate::format::table::{Table, TableName};
-use crate::format::{csv, json};
+use crate::format::{csv, geojson, json, parquet};
 use crate::release::Release;
-use phonehome_proto::time::Week;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
-/// The facts about every release, the newest first.
-pub(super) fn releases(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    asked.parameters(&[])?;
-    let all = shelf.all();
-    let facts: Vec<String> = all
-        .iter()
-        .map(|shelved| json::of_meta(shelved.release()).trim_end().to_owned())
-        .collect();
-    let reply = Reply::new(
-        Kind::Json,
-        Keep::AWhile,
-        format!("[{}]\n", facts.join(",\n")),
-    );
-    Ok(match all.first() {
-        Some(newest) => reply.from(newest.release()),
-        None => reply,
-    })
-}
+/// Kinds of a whole matrix.
+pub(super) const MATRIX_KINDS: &[Kind] = &[Kind::Json, Kind::Csv, Kind::Parquet, Kind::GeoJson];
+/// Kinds of every other table.
+pub(super) const TABLE_KINDS: &[Kind] = &[Kind::Json, Kind::Csv, Kind::Parquet];
 
-/// Everything one release says: the bytes of its `release.json`.
-pub(super) fn release(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    asked.parameters(&[])?;
-    let shelved = named(shelf, asked.part(0))?;
-    let bytes = shelved
-        .file("release.json")
-        .expect("every release has its JSON");
-    Ok(Reply::new(Kind::Json, Keep::ForEver, bytes).from(shelved.release()))
-}
+/// Parameters of a matrix, and of its rows.
+pub(super) const MATRIX: &[&str] = &["by", "week", "release", "from", "to", "format"];
+/// Parameters of the table of endpoints.
+pub(super) const ENDPOINTS: &[&str] = &["week", "release", "from", "to", "format"];
+/// Parameters of the operators. They have no cells, so there is no mean of them and no range.
+pub(super) const OPERATORS: &[&str] = &["vendor", "week", "release", "format"];
 
 /// A whole matrix.
 pub(super) fn matrix(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    let request = TableRequest::of(asked, asked.path, &["by", "week", "format"])?;
-    request.answer(shelf, |release| Table::of(release, request.name))
+    let wanted = asked.wanted(MATRIX, MATRIX_KINDS)?;
+    let name = matrix_of(&wanted)?;
+    if wanted.kind == Kind::GeoJson {
+        let chosen = Chosen::of(shelf, &wanted.parameters)?;
+        if let Some((from, _)) = chosen.range {
+            return Err(bad("from", &from.to_string(), "GeoJSON holds one week"));
+        }
+        let release = chosen.newest().release();
+        let text = geojson::write(release, name)
+            .ok_or_else(|| bad("by", "home", "there is no GeoJSON of homes"))?;
+        let reply = Reply::new(Kind::GeoJson, chosen.keep, text).from(release);
+        let file = format!("phonehome-{}-{}.geojson", release.id, name.file_stem());
+        return Ok(reply.named(file).varying(asked.is_negotiated(&wanted)));
+    }
+    answer(shelf, asked, &wanted, name.file_stem(), |release| {
+        Table::of(release, name)
+    })
 }
 
 /// The table of endpoints.
 pub(super) fn endpoints(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    let mut request = TableRequest::of(asked, asked.path, &["week", "format"])?;
-    request.file_stem = TableName::Endpoints.file_stem();
-    request.answer(shelf, |release| Table::of(release, TableName::Endpoints))
+    let wanted = asked.wanted(ENDPOINTS, TABLE_KINDS)?;
+    let name = TableName::Endpoints;
+    answer(shelf, asked, &wanted, name.file_stem(), |release| {
+        Table::of(release, name)
+    })
 }
 
 /// The operators of networks that are named, of every vendor or of one.
 pub(super) fn operators(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    let known = ["vendor", "week", "format"];
-    let mut request = TableRequest::of(asked, asked.path, &known)?;
-    request.file_stem = "operators";
-    let vendor = asked.parameters(&known)?.get("vendor").copied();
+    let wanted = asked.wanted(OPERATORS, TABLE_KINDS)?;
+    let vendor = wanted.parameters.get("vendor").copied();
     let vendor = vendor.map(vendor_of).transpose()?;
-    request.answer(shelf, |release| {
+    answer(shelf, asked, &wanted, "operators", |release| {
         let table = Table::of_operators(release);
         match vendor {
             Some(vendor) => table.of_vendor(vendor),
@@ -71,151 +78,110 @@ pub(super) fn operators(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> 
 
 /// The rows of one country in a matrix.
 pub(super) fn country(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    let request = TableRequest::of(asked, asked.part(0), &["by", "week", "format"])?;
-    let column = column_of(request.stem)?;
-    request.answer(shelf, |release| {
-        Table::of(release, request.name).of_country(column.code())
+    let wanted = asked.wanted(MATRIX, TABLE_KINDS)?;
+    let (name, column) = (matrix_of(&wanted)?, column_of(wanted.stem)?);
+    answer(shelf, asked, &wanted, name.file_stem(), |release| {
+        Table::of(release, name).of_country(column.code())
     })
 }
 
 /// The rows of one vendor in a matrix.
 pub(super) fn vendor(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
-    let request = TableRequest::of(asked, asked.part(0), &["by", "week", "format"])?;
-    let vendor = vendor_of(request.stem)?;
-    request.answer(shelf, |release| {
-        Table::of(release, request.name).of_vendor(vendor)
+    let wanted = asked.wanted(MATRIX, TABLE_KINDS)?;
+    let (name, vendor) = (matrix_of(&wanted)?, vendor_of(wanted.stem)?);
+    answer(shelf, asked, &wanted, name.file_stem(), |release| {
+        Table::of(release, name).of_vendor(vendor)
     })
 }
 
-/// The release a path names.
-pub(super) fn named(shelf: &Shelf, id: &str) -> Result<Arc<Shelved>, Problem> {
-    let known = id.parse().ok().and_then(|id| shelf.named(id));
-    known.ok_or_else(|| Problem::NoSuchRelease(id.to_owned()))
-}
-
-/// What is asked of a table.
-struct TableRequest<'a> {
-    /// The last part of the path without its ending.
-    stem: &'a str,
-    /// The matrix that `by` names.
-    name: TableName,
-    /// What a file of the answer is called.
-    file_stem: &'static str,
-    week: Option<Week>,
-    kind: Kind,
-}
-
-impl<'a> TableRequest<'a> {
-    /// Reads the ending of `last` and the parameters.
-    fn of(asked: &'a Asked, last: &'a str, known: &[&'static str]) -> Result<Self, Problem> {
-        let parameters = asked.parameters(known)?;
-        let name = match parameters.get("by") {
-            None => TableName::Server,
-            Some(by) => TableName::of_matrix(by).ok_or_else(|| Problem::BadParameter {
-                name: "by",
-                value: (*by).to_owned(),
-                expected: "it is server, network, owner or home",
-            })?,
-        };
-        let week = match parameters.get("week") {
-            None => None,
-            Some(week) => Some(week.parse().map_err(|_| Problem::BadParameter {
-                name: "week",
-                value: (*week).to_owned(),
-                expected: "it is an ISO week, 2026-W46",
-            })?),
-        };
-        let ending = [(".json", Kind::Json), (".csv", Kind::Csv)]
-            .into_iter()
-            .find_map(|(ending, kind)| Some((last.strip_suffix(ending)?, kind)));
-        let format = match parameters.get("format") {
-            None => None,
-            Some(&"json") => Some(Kind::Json),
-            Some(&"csv") => Some(Kind::Csv),
-            Some(other) => {
-                return Err(Problem::BadParameter {
-                    name: "format",
-                    value: (*other).to_owned(),
-                    expected: "it is json or csv",
-                });
-            }
-        };
-        let (stem, kind) = match (ending, format) {
-            (Some((stem, kind)), format) if format.is_none_or(|asked| asked == kind) => {
-                (stem, kind)
-            }
-            (Some(_), _) => {
-                return Err(Problem::BadParameter {
-                    name: "format",
-                    value: parameters["format"].to_owned(),
-                    expected: "the path ends in another",
-                });
-            }
-            (None, format) => (last, format.unwrap_or(Kind::Json)),
-        };
-        Ok(Self {
-            stem,
-            name,
-            file_stem: name.file_stem(),
-            week,
-            kind,
-        })
-    }
-
-    /// The rows that `choose` takes from the release. Always a list, never a count of homes: weeks do
-    /// not add up to longer periods.
-    fn answer(
-        &self,
-        shelf: &Shelf,
-        choose: impl FnOnce(&Release) -> Table,
-    ) -> Result<Reply, Problem> {
-        let shelved = match self.week {
-            Some(week) => shelf
-                .of_week(week)
-                .ok_or_else(|| Problem::NoSuchRelease(week.to_string()))?,
-            None => shelf.latest().ok_or(Problem::NothingReleased)?,
-        };
-        let release = shelved.release();
-        let table = choose(release);
-        let (body, ending) = match self.kind {
-            Kind::Csv => (csv::write(&table), "csv"),
-            _ => (json::of_table(&table), "json"),
-        };
-        let name = format!("phonehome-{}-{}.{ending}", release.id, self.file_stem);
-        // A week may be revised once, so only a release's own name is for ever.
-        Ok(Reply::new(self.kind, Keep::AWhile, body)
-            .from(release)
-            .named(name))
+/// The matrix that `by` names.
+fn matrix_of(wanted: &Wanted<'_>) -> Result<TableName, Problem> {
+    match wanted.parameters.get("by") {
+        None => Ok(TableName::Server),
+        Some(by) => TableName::of_matrix(by)
+            .ok_or_else(|| bad("by", by, "it is server, network, owner or home")),
     }
 }
 
-impl Asked {
-    /// A part of the path in braces. The router matched as many as the route has.
-    pub(super) fn part(&self, index: usize) -> &str {
-        &self.parts[index]
-    }
-
-    /// The parameters, each known and given once. Values are codes: nothing needs decoding, and what
-    /// does is refused by whoever reads it.
-    pub(super) fn parameters(
-        &self,
-        known: &[&'static str],
-    ) -> Result<BTreeMap<&'static str, &str>, Problem> {
-        let mut parameters = BTreeMap::new();
-        for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = known
-                .iter()
-                .find(|known| **known == name)
-                .ok_or_else(|| Problem::UnknownParameter(name.to_owned()))?;
-            if parameters.insert(*name, value).is_some() {
-                return Err(Problem::BadParameter {
-                    name,
-                    value: value.to_owned(),
-                    expected: "it is given once",
-                });
+/// The rows that `choose` takes from each release chosen.
+fn answer(
+    shelf: &Shelf,
+    asked: &Asked,
+    wanted: &Wanted<'_>,
+    file_stem: &str,
+    choose: impl Fn(&Release) -> Table,
+) -> Result<Reply, Problem> {
+    let chosen = Chosen::of(shelf, &wanted.parameters)?;
+    let mut tables = chosen.releases().map(choose);
+    let mut table = tables.next().expect("at least one release is chosen");
+    table.rows.extend(tables.flat_map(|table| table.rows));
+    let newest = chosen.newest().release();
+    let body = match wanted.kind {
+        Kind::Csv => csv::write(&table).into_bytes(),
+        Kind::Parquet => {
+            if let Some((from, _)) = chosen.range {
+                return Err(bad("from", &from.to_string(), "Parquet holds one week"));
             }
+            parquet::write(newest, &table)
         }
-        Ok(parameters)
+        _ => {
+            let link = permalink(asked, wanted, &chosen);
+            let meta = Meta::of(&chosen, Cells::of_table(&table), Some(link));
+            in_json(&meta, &table, chosen.range.is_some()).into_bytes()
+        }
+    };
+    let week = match chosen.range {
+        Some((from, to)) => format!("{from}-to-{to}"),
+        None => newest.id.to_string(),
+    };
+    let name = format!("phonehome-{week}-{file_stem}.{}", wanted.kind.ending());
+    Ok(Reply::new(wanted.kind, chosen.keep, body)
+        .from(newest)
+        .named(name)
+        .varying(asked.is_negotiated(wanted)))
+}
+
+fn in_json(meta: &Meta, table: &Table, is_range: bool) -> String {
+    let rows = json::of_table(table);
+    let mut out = format!(
+        "{{\n\"meta\": {},\n\"rows\": {}",
+        meta.to_json(),
+        rows.trim_end()
+    );
+    if is_range {
+        let means = means::of(table);
+        if !means.is_empty() {
+            let lines = means
+                .iter()
+                .map(|mean| serde_json::to_string(mean).expect("texts and numbers"));
+            let lines: Vec<String> = lines.collect();
+            let words = serde_json::to_string(means::WORDS).expect("a text");
+            out.push_str(&format!(
+                ",\n\"means_are\": {words},\n\"means\": [\n{}\n]",
+                lines.join(",\n")
+            ));
+        }
     }
+    out.push_str("\n}\n");
+    out
+}
+
+/// The same question about the same weeks by their names: of one release, an answer that stays. Of a range,
+/// the same range; a week of it may be revised.
+fn permalink(asked: &Asked, wanted: &Wanted<'_>, chosen: &Chosen) -> String {
+    let path = match asked.parts.first() {
+        Some(_) => asked.path.split('{').next().unwrap_or_default().to_owned() + wanted.stem,
+        None => asked.path.to_owned(),
+    };
+    let mut query: Vec<String> = wanted
+        .parameters
+        .iter()
+        .filter(|(name, _)| ["by", "vendor"].contains(name))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    match chosen.range {
+        Some((from, to)) => query.extend([format!("from={from}"), format!("to={to}")]),
+        None => query.push(format!("release={}", chosen.newest().release().id)),
+    }
+    format!("{path}.{}?{}", wanted.kind.ending(), query.join("&"))
 }

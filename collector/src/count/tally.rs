@@ -1,6 +1,7 @@
 //! Homes by network: a number that knows how much of it one network is.
 
 use crate::geo::network::Asn;
+use crate::packing::Packed;
 use std::collections::BTreeMap;
 
 /// So many homes, and in which networks they stand.
@@ -87,5 +88,19 @@ impl Tally {
             .values()
             .map(|&homes| homes.min(network_homes_max))
             .sum()
+    }
+}
+
+impl Packed for Tally {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.networks.pack(out);
+        self.weightless.pack(out);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            networks: BTreeMap::unpack(from)?,
+            weightless: u32::unpack(from)?,
+        })
     }
 }

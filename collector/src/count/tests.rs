@@ -5,6 +5,7 @@ use crate::geo::atlas::Atlas;
 use crate::geo::country::CountrySource;
 use crate::geo::country::fixture::{Layout, database};
 use crate::geo::network::Origin;
+use crate::packing::{Packed, unpack_all};
 use crate::release::gate::GateRules;
 use phonehome_proto::batch::Batch;
 use phonehome_proto::census::Basis;
@@ -432,5 +433,16 @@ proptest! {
         let (front, rest) = shuffled.split_at(first.min(shuffled.len()));
         let (middle, back) = rest.split_at((second - first).min(rest.len()));
         prop_assert_eq!(whole, count(&atlas(), &[back, front, middle]));
+    }
+
+    /// What is left of a slice for whoever adds is the slice, whole or not at all.
+    #[test]
+    fn counters_come_back_from_rest(specs in specs(), cut in any::<prop::sample::Index>()) {
+        let homes: Vec<_> = specs.iter().map(batches).collect();
+        let counters = count(&atlas(), &[&homes]);
+        let mut packed = Vec::new();
+        counters.pack(&mut packed);
+        prop_assert_eq!(unpack_all::<Counters>(&packed[..cut.index(packed.len())]), None);
+        prop_assert_eq!(unpack_all(&packed), Some(counters));
     }
 }

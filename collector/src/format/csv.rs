@@ -45,7 +45,7 @@ pub fn read(text: &str) -> Option<Table> {
 }
 
 /// The columns of the contract, and nothing else.
-fn known_column(name: &str) -> Option<&'static str> {
+pub(super) fn known_column(name: &str) -> Option<&'static str> {
     let between = [
         "week",
         "vendor",
@@ -60,7 +60,7 @@ fn known_column(name: &str) -> Option<&'static str> {
         .find(|known| *known == name)
 }
 
-fn field_of(column: &str, text: &str) -> Option<Field> {
+pub(crate) fn field_of(column: &str, text: &str) -> Option<Field> {
     Some(match column {
         _ if text.is_empty() => Field::Empty,
         "share" | "share_low" | "share_high" => {

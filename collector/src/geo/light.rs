@@ -12,6 +12,8 @@
 //! [`NETWORKS_MIN`] networks in which it does, whose homes pass the gate together. Fewer than
 //! [`Quorum::liars_min`] homes can strike out nothing that is true.
 
+mod packed;
+
 use super::distances::Distances;
 use super::network::{Asn, Origin};
 use phonehome_proto::net::{Country, Prefix};

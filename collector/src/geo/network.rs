@@ -9,6 +9,7 @@ pub mod operator;
 
 use super::packed::{self, Cursor, Damaged};
 use super::{AtlasSource, Place, range};
+use crate::packing::Packed;
 use operator::Operator;
 use phonehome_proto::net::{Country, Prefix};
 use serde::Deserialize;
@@ -104,6 +105,30 @@ impl fmt::Display for Asn {
 impl fmt::Debug for Asn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Packed for Asn {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.0.pack(out);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        u32::unpack(from).map(Self)
+    }
+}
+
+impl Packed for Origin {
+    fn pack(&self, out: &mut Vec<u8>) {
+        self.country.pack(out);
+        self.network.pack(out);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        Some(Self {
+            country: Country::unpack(from)?,
+            network: Asn::unpack(from)?,
+        })
     }
 }
 

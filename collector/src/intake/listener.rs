@@ -5,17 +5,20 @@
 //! 2. a first byte of 0x16 is TLS 1.3, in which HTTP/2 must be agreed on; anything else is plain
 //!    HTTP/2. Plain is taken from this machine itself, and from listed proxies if the collector was told
 //!    that they end TLS; then nobody speaks TLS here;
-//! 3. what is through goes to the service, with its [`Peer`].
+//! 3. what is through goes to the service, with its [`Peer`], and is counted again when it ends ([`super::ending`]).
 //!
+//! Every connection that comes in is refused here, for one reason, or has ended, for one reason, or is open.
 //! Addresses are held in memory as long as the connection lives, and are written nowhere.
 
 use super::Refusal;
+use super::ending::{Endings, Seconds, Watched};
 use super::forwarded::{Forwarders, Peer};
 use super::proxy::{self, Source};
 use super::tls;
 use crate::line::Whom;
 use crate::line::crowd::{Crowd, Seated};
 use crate::metrics::{Counter, Metrics};
+use crate::readiness::Readiness;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +26,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -39,6 +42,10 @@ const READY_MAX: usize = 64;
 /// A connection that is not through after so long is closed and counted.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Bytes that are taken from one connection at a time: a whole TLS record. With every connection open,
+/// [`CONNECTIONS_MAX`] of these.
+const READ_BYTES: usize = 16 * 1024;
+
 /// A pause after the system refused to accept, so that a lack of file handles does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,14 +54,18 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A connection that is through.
 pub struct Connection {
-    stream: Seated<Stream>,
+    stream: Watched<Stream>,
     peer: Peer,
 }
 
 enum Stream {
-    Tls(Box<TlsStream<TcpStream>>),
-    Plain(TcpStream),
+    Tls(Box<TlsStream<Gathered>>),
+    Plain(Gathered),
 }
+
+/// A connection whose bytes are taken from the system many at a time: the layers above ask for a few
+/// kilobytes, and a full day is a few times that.
+type Gathered = BufReader<TcpStream>;
 
 /// What decides over a connection.
 #[derive(Clone)]
@@ -65,24 +76,32 @@ pub struct Door {
     /// Proxies whose requests say whom they speak for.
     forwarders: Arc<BTreeSet<IpAddr>>,
     metrics: Metrics,
+    seconds: Seconds,
+    endings: Endings,
 }
 
 impl Door {
     /// A door with this TLS configuration, or none where listed proxies end TLS. It believes `proxies`,
-    /// who begin with a PROXY v2 header, and `forwarders`, who say it in each request.
+    /// who begin with a PROXY v2 header, and `forwarders`, who say it in each request. That the collector
+    /// stops, it knows by `readiness`.
     #[must_use]
     pub fn new(
         tls: Option<Arc<rustls::ServerConfig>>,
         proxies: BTreeSet<IpAddr>,
         forwarders: Option<&Forwarders>,
         metrics: Metrics,
+        readiness: Readiness,
     ) -> Self {
+        let seconds = Seconds::default();
+        let endings = Endings::of_homes(metrics.clone(), readiness, seconds.clone());
         let forwarders = forwarders.map(|forwarders| forwarders.proxies.clone());
         Self {
             tls: tls.map(TlsAcceptor::from),
             proxies: Arc::new(proxies),
             forwarders: Arc::new(forwarders.unwrap_or_default()),
             metrics,
+            seconds,
+            endings,
         }
     }
 
@@ -92,11 +111,17 @@ impl Door {
         let (ready, connections) = mpsc::channel(READY_MAX);
         tokio::spawn(async move {
             let crowd = Crowd::new(CONNECTIONS_MAX);
+            let mut second = tokio::time::interval(Duration::from_secs(1));
             loop {
                 let accepted = tokio::select! {
                     accepted = listener.accept() => accepted,
+                    _ = second.tick() => {
+                        self.seconds.pass();
+                        continue;
+                    }
                     () = ready.closed() => return,
                 };
+                self.metrics.count(Counter::ConnectionsReceived);
                 let Ok((stream, peer)) = accepted else {
                     self.metrics.count(Counter::ConnectionsRefused(Refusal::Io));
                     // The one timer here: nothing tells when a file handle is free again.
@@ -110,23 +135,20 @@ impl Door {
                         tokio::select! {
                             admitted = door.admit(stream, peer) => admitted,
                             () = seat.asked() => Err(Refusal::NoRoom),
+                            () = ready.closed() => Err(Refusal::Stopping),
                         }
                     };
                     let through = tokio::time::timeout(HANDSHAKE_TIMEOUT, admitted);
                     match through.await.unwrap_or(Err(Refusal::TimedOut)) {
                         Ok((stream, peer)) => {
                             door.metrics.count(Counter::ConnectionsAccepted);
-                            // The service has ended: so does the connection.
                             let seat = match peer.source {
                                 Source::Client(address) => seat.give(Whom::of(Some(address))),
                                 Source::Unknown => seat,
                             };
-                            let _ = ready
-                                .send(Connection {
-                                    stream: Seated::new(stream, seat),
-                                    peer,
-                                })
-                                .await;
+                            let stream = door.endings.watch(Seated::new(stream, seat));
+                            // If the service has ended, so does the connection.
+                            let _ = ready.send(Connection { stream, peer }).await;
                         }
                         Err(refusal) => {
                             door.metrics.count(Counter::ConnectionsRefused(refusal));
@@ -171,6 +193,7 @@ impl Door {
         } else {
             peer.is_loopback()
         };
+        let stream = BufReader::with_capacity(READ_BYTES, stream);
         if first[0] == TLS_HANDSHAKE {
             let tls = self.tls.as_ref().ok_or(Refusal::Tls)?;
             let stream = tls.accept(stream).await.map_err(|_| Refusal::Tls)?;

@@ -5,6 +5,8 @@
 //! ciphertext is ChaCha20-Poly1305 (RFC 8439) with a random nonce in front, bound to its row: moved
 //! to another row, it does not open. Destroying the key destroys both.
 
+mod part;
+
 use crate::envelope;
 use crate::geo::network::Origin;
 use crate::store::{BatchToken, HomeToken, JournalRow};
@@ -70,8 +72,9 @@ impl WeekKey {
         BatchToken(mac(&self.secret, &[home.as_bytes(), batch.as_bytes()]))
     }
 
-    /// The row that holds a batch and its receipt. `nonce` must be fresh random bytes. Of a home on
-    /// probation not even country and network are kept: it counts nowhere.
+    /// The row that holds a batch, whose payload has the hash `payload_hash`, and its receipt. `nonce`
+    /// must be fresh random bytes. Of a home on probation not even country and network are kept: it
+    /// counts nowhere.
     ///
     /// # Panics
     /// Never: the cipher refuses only what is beyond 256 GiB.
@@ -80,27 +83,31 @@ impl WeekKey {
         &self,
         (home, batch): (HomeId, BatchId),
         (origin, is_on_probation): (Option<Origin>, bool),
-        sealed: &SealedBatch,
+        (sealed, payload_hash): (&SealedBatch, Hash),
         receipt: &SealedBatch,
         nonce: [u8; NONCE_LEN],
     ) -> JournalRow {
-        let mut plain = Vec::new();
-        envelope::pack(sealed, &mut plain);
-        envelope::pack(receipt, &mut plain);
+        let plain_bytes = envelope::packed_bytes(sealed) + envelope::packed_bytes(receipt);
+        let mut bytes = Vec::with_capacity(NONCE_LEN + plain_bytes + CHACHA20_POLY1305.tag_len());
+        bytes.extend_from_slice(&nonce);
+        envelope::pack(sealed, &mut bytes);
+        envelope::pack(receipt, &mut bytes);
         let mut row = JournalRow {
             week: self.week,
             home: self.home_token(home),
             batch: self.batch_token(home, batch),
-            payload_hash: Hash::of(&sealed.payload),
+            payload_hash,
             origin: origin.filter(|_| !is_on_probation),
             is_on_probation,
-            sealed: nonce.to_vec(),
+            sealed: Vec::new(),
         };
         let nonce = Nonce::assume_unique_for_key(nonce);
-        self.cipher
-            .seal_in_place_append_tag(nonce, Aad::from(context(&row)), &mut plain)
+        let tag = self
+            .cipher
+            .seal_in_place_separate_tag(nonce, Aad::from(context(&row)), &mut bytes[NONCE_LEN..])
             .expect("a batch is far below the cipher's bound");
-        row.sealed.append(&mut plain);
+        bytes.extend_from_slice(tag.as_ref());
+        row.sealed = bytes;
         row
     }
 
@@ -167,8 +174,15 @@ mod tests {
             network: Asn(64_496),
         });
         let ids = (HomeId::new([2; 32]), BatchId::new([3; 16]));
+        let hash = Hash::of(&batch.payload);
         (
-            key.seal(ids, (origin, false), &batch, &receipt, [9; NONCE_LEN]),
+            key.seal(
+                ids,
+                (origin, false),
+                (&batch, hash),
+                &receipt,
+                [9; NONCE_LEN],
+            ),
             batch,
             receipt,
         )

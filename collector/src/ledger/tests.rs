@@ -33,7 +33,7 @@ impl Desk {
 
     /// Has something happen that the ledger tells.
     async fn happens(&self, number: u32) {
-        let now = phonehome_proto::time::Timestamp::from_seconds(1_800_000_000);
+        let now = Timestamp::from_seconds(1_800_000_000);
         let week: Week = format!("2026-W{number}").parse().expect("a week");
         let opened = self.store.open_week(week, Hash::of(b"")).await;
         opened.expect("opens");

@@ -98,6 +98,11 @@ impl<S> Seated<S> {
         Self { stream, seat }
     }
 
+    /// Whether it was broken off for somebody else.
+    pub(crate) const fn is_cut(&self) -> bool {
+        self.seat.is_asked
+    }
+
     /// The connection, if it may stay.
     fn staying(&mut self, cx: &mut Context<'_>) -> io::Result<Pin<&mut S>>
     where
@@ -127,6 +132,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Seated<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.staying(cx)?.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.staying(cx)?.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -32,16 +32,58 @@ pub enum Look {
     NotApplicable,
 }
 
-/// The ground of a zero cell.
-pub const ZERO_COLOUR: &str = "#f6f6f2";
-/// The ground of a suppressed cell.
-pub const SUPPRESSED_COLOUR: &str = "#dcdcdc";
-/// Dots, hatches and outlines.
-pub const INK_COLOUR: &str = "#4a4f55";
+/// The colours of all looks, for light or dark surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Palette {
+    /// Of the five classes, from little to much.
+    pub classes: [&'static str; 5],
+    /// What is drawn over them where they are imprecise.
+    pub stipples: [&'static str; 5],
+    /// Of words on them.
+    pub words: [&'static str; 5],
+    /// The ground of a zero cell.
+    pub zero: &'static str,
+    /// The ground of a suppressed cell.
+    pub suppressed: &'static str,
+    /// The ground of cells without data, and of cells that do not apply.
+    pub blank: &'static str,
+    /// Dots, hatches and outlines.
+    pub ink: &'static str,
+}
 
-const COLOURS: [&str; 5] = ["#dac561", "#a09978", "#6e6c70", "#34496d", "#001c49"];
-// What is drawn over a class's colour must differ from it: dark on the light half, light on the dark.
-const STIPPLES: [&str; 5] = ["#6b5a00", "#4b4630", "#f2f0ea", "#dfe6f2", "#c9d6ee"];
+impl Palette {
+    /// On white: light for little, dark for much.
+    pub const LIGHT: Self = Self {
+        classes: ["#dac561", "#a09978", "#6e6c70", "#34496d", "#001c49"],
+        // What is drawn over a class's colour must differ from it: dark on light, light on dark.
+        stipples: ["#6b5a00", "#4b4630", "#f2f0ea", "#dfe6f2", "#c9d6ee"],
+        words: ["#14181c", "#14181c", "#ffffff", "#ffffff", "#ffffff"],
+        zero: "#f6f6f2",
+        suppressed: "#dcdcdc",
+        blank: "#ffffff",
+        ink: "#4a4f55",
+    };
+    /// On black: the same steps the other way round, since there much is what shines.
+    pub const DARK: Self = Self {
+        classes: ["#2f4470", "#5c6070", "#868274", "#bba963", "#fbe45b"],
+        stipples: ["#b9c6e3", "#e9e9ee", "#141412", "#2e2a12", "#6a5c00"],
+        words: ["#ffffff", "#ffffff", "#0c0f12", "#0c0f12", "#0c0f12"],
+        zero: "#22272d",
+        suppressed: "#3a4149",
+        blank: "#0c0f12",
+        ink: "#b4bbc3",
+    };
+}
+
+/// The ground of a zero cell in print.
+pub const ZERO_COLOUR: &str = Palette::LIGHT.zero;
+/// The ground of a suppressed cell in print.
+pub const SUPPRESSED_COLOUR: &str = Palette::LIGHT.suppressed;
+/// Dots, hatches and outlines in print.
+pub const INK_COLOUR: &str = Palette::LIGHT.ink;
+
+const COLOURS: [&str; 5] = Palette::LIGHT.classes;
+const STIPPLES: [&str; 5] = Palette::LIGHT.stipples;
 const LABELS: [&str; 5] = [
     "under 10 %",
     "10 to 25 %",

@@ -3,6 +3,8 @@
 //! Numbers in words are as rounded as the release is ("about 40 homes"); a suppressed cell says why
 //! and nothing else.
 
+pub mod language;
+
 use crate::map::borders;
 use crate::release::composition::Composition;
 use crate::release::weighted::{EFFECTIVE_HOMES_MIN, Weighted};

@@ -13,12 +13,49 @@ pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What each family counts, under the noun in its name.
 const HELP: &[(&str, &str)] = &[
     (
+        "connections_received",
+        "Connections that came in: refused, ended, or open still.",
+    ),
+    (
         "connections_accepted",
         "Connections that reached the service.",
     ),
     (
         "connections_refused",
         "Connections that did not, by reason.",
+    ),
+    (
+        "connections_ended",
+        "Connections that did and are not open any more, by reason.",
+    ),
+    (
+        "readers_received",
+        "Connections of readers and operator that came in: ended, or open still.",
+    ),
+    (
+        "readers_ended",
+        "Those that are not open any more, by reason.",
+    ),
+    (
+        "reads_received",
+        "Requests of readers that came in: answered, refused, deferred or failed.",
+    ),
+    (
+        "reads_answered",
+        "Those that got what they asked for, or have it already.",
+    ),
+    ("reads_refused", "Those that were refused."),
+    (
+        "reads_deferred",
+        "Those told to come again: too many from one place, or too much to draw.",
+    ),
+    (
+        "reads_failed",
+        "Those that met a mistake of ours: must stay zero.",
+    ),
+    (
+        "reads_unwatched",
+        "Requests of readers from places that found no room to be watched.",
     ),
     (
         "requests_received",

@@ -1,6 +1,10 @@
 //! Release folders on disk: written whole, renamed into place, never overwritten.
+//!
+//! Whenever a run ends, killed or out of disk, every folder that has its name is whole. What such a run
+//! leaves behind is a draft with a hidden name, which [`super::verify()`] passes over and the next run
+//! removes. Two runs at once wait for one another: the folder itself is the lock.
 
-use super::{File, signed_files};
+use super::{File, Log, signed_files};
 use crate::release::{Release, ReleaseId};
 use phonehome_proto::seal::SigningKey;
 use std::fs;
@@ -48,7 +52,8 @@ impl Outcome {
     }
 }
 
-/// Writes each release that is not yet in `out` to a folder of its own.
+/// Writes each release that is not yet in `out` to a folder of its own. `releases` are all there are:
+/// each folder lists those before it.
 ///
 /// # Errors
 /// [`PublishError`] when the disk refuses; folders already in place stay whole.
@@ -57,13 +62,37 @@ pub fn publish(
     out: &Path,
     key: &SigningKey,
 ) -> Result<Outcome, PublishError> {
+    publish_some(releases, |_| true, out, key)
+}
+
+/// The same, of those of `releases` that are wanted.
+///
+/// # Errors
+/// [`PublishError`] when the disk refuses; folders already in place stay whole.
+pub fn publish_some(
+    releases: &[Release],
+    is_wanted: impl Fn(ReleaseId) -> bool,
+    out: &Path,
+    key: &SigningKey,
+) -> Result<Outcome, PublishError> {
     let mut outcome = Outcome::default();
     if releases.is_empty() {
         return Ok(outcome);
     }
     fs::create_dir_all(out).map_err(write_error(out))?;
-    for release in releases {
-        let files = signed_files(release, key);
+    // Released with the file, whatever becomes of this process.
+    let lock = fs::File::open(out).map_err(write_error(out))?;
+    lock.lock().map_err(write_error(out))?;
+    remove_drafts(out)?;
+    let mut in_order: Vec<&Release> = releases.iter().collect();
+    in_order.sort_by_key(|release| release.id);
+    let mut log = Log::new(&key.public());
+    for release in in_order {
+        log.add(release);
+        if !is_wanted(release.id) {
+            continue;
+        }
+        let files = signed_files(release, &log, key);
         let folder = out.join(release.id.to_string());
         if fs::symlink_metadata(&folder).is_ok() {
             let same = holds_exactly(&folder, &files).map_err(read_error(&folder))?;
@@ -105,20 +134,37 @@ fn holds_exactly(folder: &Path, files: &[File]) -> io::Result<bool> {
     Ok(true)
 }
 
+/// The name of a release's folder while it is written.
+fn draft_name(release: &str) -> String {
+    format!(".{release}.draft")
+}
+
+/// Whether a name is that of a folder that was never finished.
+pub(super) fn is_draft(name: &str) -> bool {
+    let release = name
+        .strip_prefix('.')
+        .and_then(|name| name.strip_suffix(".draft"));
+    release.is_some_and(|release| release.parse::<ReleaseId>().is_ok())
+}
+
+/// Removes what runs that did not end have left: it is nobody's.
+fn remove_drafts(out: &Path) -> Result<(), PublishError> {
+    let entries = fs::read_dir(out).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    for entry in entries.map_err(read_error(out))? {
+        if is_draft(&entry.file_name().to_string_lossy()) {
+            fs::remove_dir_all(entry.path()).map_err(write_error(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes files to a hidden folder beside `folder` and renames it there, each step flushed.
 fn put(out: &Path, folder: &Path, files: &[File]) -> Result<(), PublishError> {
     let name = folder
         .file_name()
         .expect("a release folder has a name")
         .to_string_lossy();
-    let draft = out.join(format!(".{name}.draft"));
-    // A draft that is still there was left by a run that did not end; it is nobody's.
-    match fs::remove_dir_all(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(write_error(&draft)(error));
-        }
-        _ => {}
-    }
+    let draft = out.join(draft_name(&name));
     let written = write_all(&draft, files).and_then(|()| {
         fs::rename(&draft, folder).map_err(write_error(folder))?;
         flush_folder(out).map_err(write_error(out))

@@ -1,3 +1,8 @@
+mod agreement;
+mod attack;
+mod solved;
+mod worlds;
+
 use super::*;
 use crate::format::fixture;
 use std::fs;
@@ -7,6 +12,8 @@ use tempfile::TempDir;
 /// A file smaller than this has every byte flipped; larger ones a thousand.
 const SMALL_BYTES: usize = 1_500;
 const FLIPS: usize = 1_000;
+/// Files on the list of a folder.
+const FILES: usize = 36;
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
@@ -19,6 +26,18 @@ fn published() -> (TempDir, PathBuf) {
     assert_eq!(outcome.written.len(), 1);
     let folder = out.path().join("2026-W46.0");
     (out, folder)
+}
+
+/// A release's files, published alone.
+fn signed(release: &Release) -> Vec<File> {
+    let mut log = Log::new(&key().public());
+    log.add(release);
+    signed_files(release, &log, &key())
+}
+
+/// What [`published`] wrote.
+fn made() -> Vec<File> {
+    signed(&fixture::release())
 }
 
 fn refusal(folder: &Path) -> Refusal {
@@ -44,9 +63,13 @@ fn a_folder_holds_the_files_of_the_contract() {
     names.sort();
     assert_eq!(
         names.join(" "),
-        "SHA256SUMS SHA256SUMS.sig collector.pub endpoints.csv endpoints.json index.html map.svg \
-         matrix-home.csv matrix-home.json matrix-network.csv matrix-network.json matrix-owner.csv \
-         matrix-owner.json matrix-server.csv matrix-server.json release.json"
+        "CITATION.cff METHOD.md README.md SHA256SUMS SHA256SUMS.sig collector.pub datapackage.json \
+         dataset.jsonld endpoints.csv endpoints.json endpoints.parquet index.html map-network.pdf \
+         map-network.png map-network.svg map-owner.pdf map-owner.png map-owner.svg map.pdf map.png map.svg \
+         matrix-home.csv matrix-home.json matrix-home.parquet matrix-network.csv matrix-network.geojson \
+         matrix-network.json matrix-network.parquet matrix-owner.csv matrix-owner.geojson \
+         matrix-owner.json matrix-owner.parquet matrix-server.csv matrix-server.geojson \
+         matrix-server.json matrix-server.parquet release.json releases.txt"
     );
     let text = |name| fs::read_to_string(folder.join(name)).expect("a file");
     assert_eq!(text(PUBLIC_KEY), to_hex(key().public().as_bytes()));
@@ -55,7 +78,7 @@ fn a_folder_holds_the_files_of_the_contract() {
         (129, true)
     );
     let sums = text(SUMS);
-    assert_eq!(sums.lines().count(), 14);
+    assert_eq!(sums.lines().count(), FILES);
     assert!(sums.lines().map(|line| &line[66..]).is_sorted());
 }
 
@@ -63,10 +86,7 @@ fn a_folder_holds_the_files_of_the_contract() {
 fn publishing_twice_changes_nothing() {
     let (out, folder) = published();
     let release = fixture::release();
-    assert_eq!(
-        signed_files(&release, &key()),
-        signed_files(&release.clone(), &key())
-    );
+    assert_eq!(signed(&release), signed(&release.clone()));
     let before = fs::metadata(folder.join(SUMS))
         .expect("a file")
         .modified()
@@ -119,7 +139,7 @@ fn a_whole_folder_passes_and_says_whose_it_is() {
     for place in [out.path(), &folder] {
         let report = verify(place, None).expect("whole");
         assert_eq!(report.releases[0].origin, Origin::Unproven);
-        assert_eq!(report.releases[0].files, 14);
+        assert_eq!(report.releases[0].files, FILES);
         assert!(report.to_string().contains("origin: unproven"));
         assert!(report.to_string().contains(&fingerprint(&key().public())));
         let known = verify(place, Some(&key().public())).expect("whole");
@@ -134,9 +154,27 @@ fn a_whole_folder_passes_and_says_whose_it_is() {
     assert_eq!(fingerprint(&key().public()).split(' ').count(), 16);
 }
 
+/// A folder without its pictures and outlines, which are checked like all others and take long to read.
+fn light() -> (TempDir, PathBuf, Vec<File>) {
+    let release = fixture::release();
+    let heavy = [".png", ".pdf", ".geojson", "-network.svg", "-owner.svg"];
+    let mut all = files(&release);
+    all.retain(|(name, _)| !heavy.iter().any(|ending| name.ends_with(ending)));
+    let mut log = Log::new(&key().public());
+    log.add(&release);
+    let made = sealed(all, &log, &key());
+    let out = tempfile::tempdir().expect("a folder");
+    let folder = out.path().join("2026-W46.0");
+    fs::create_dir(&folder).expect("created");
+    for (name, bytes) in &made {
+        fs::write(folder.join(name), bytes).expect("written");
+    }
+    (out, folder, made)
+}
+
 #[test]
 fn any_changed_byte_is_found() {
-    let (_out, folder) = published();
+    let (_out, folder, files) = light();
     // A seeded walk: the same bytes every run.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move || {
@@ -146,7 +184,6 @@ fn any_changed_byte_is_found() {
         usize::try_from(state >> 33).expect("31 bits")
     };
     // The large files share the thousand flips by their size.
-    let files = signed_files(&fixture::release(), &key());
     let large: usize = files
         .iter()
         .map(|(_, b)| b.len())
@@ -194,7 +231,7 @@ fn added_missing_and_linked_files_are_found() {
     assert_eq!(refusal(&folder), Refusal::NotAFile("more".to_owned()));
     fs::remove_dir(folder.join("more")).expect("removed");
 
-    for (name, bytes) in signed_files(&fixture::release(), &key()) {
+    for (name, bytes) in made() {
         let path = folder.join(&name);
         fs::remove_file(&path).expect("removed");
         assert_eq!(refusal(&folder), Refusal::Missing(name.clone()));
@@ -213,7 +250,7 @@ fn added_missing_and_linked_files_are_found() {
 #[test]
 fn links_are_found() {
     let (out, folder) = published();
-    for (name, bytes) in signed_files(&fixture::release(), &key()) {
+    for (name, bytes) in made() {
         let (path, elsewhere) = (folder.join(&name), out.path().join("elsewhere"));
         fs::rename(&path, &elsewhere).expect("moved");
         std::os::unix::fs::symlink(&elsewhere, &path).expect("linked");

@@ -2,11 +2,13 @@
 //!
 //! A folder passes when its list is signed by the key in it, when the list is written exactly as
 //! this program writes it, and when the folder holds the listed files and no other, each a plain
-//! file with one name and the listed sum. So any changed byte, in any file, is found: a listed file
+//! file with one name and the listed sum, and when its log of releases ends with the tables in it. In a
+//! folder of them each log goes on where the earlier ones end. So any changed byte, in any file, is found: a listed file
 //! by its sum, the list by its signature, the signature and the key because they have one spelling.
 //! What that cannot show is *who* holds the key: origin is unproven until the reader names the key.
 
-use super::{PUBLIC_KEY, SIGNATURE, SUMS, fingerprint};
+use super::folder::is_draft;
+use super::{LOG, Log, PUBLIC_KEY, SIGNATURE, SUMS, fingerprint, log};
 use crate::format::json;
 use crate::release::ReleaseId;
 use phonehome_proto::id::{Hash, from_hex, to_hex};
@@ -44,6 +46,8 @@ pub struct VerifiedRelease {
     pub fingerprint: String,
     /// Whether that key is the one the reader named.
     pub origin: Origin,
+    /// Its list of the releases up to itself; older folders have none.
+    pub log: Option<Log>,
 }
 
 /// Whether it is known whose key signed.
@@ -88,6 +92,12 @@ pub enum Refusal {
     /// The key in the folder is not the one the reader named.
     #[error("it is signed by another key, {0}")]
     OtherKey(String),
+    /// Its log is malformed, or does not end with it.
+    #[error("its list of releases is not the one of this release")]
+    OtherLog,
+    /// Its log does not go on where that of an earlier release ends.
+    #[error("its list of releases contradicts that of {0}")]
+    OtherHistory(ReleaseId),
     /// The folder's name is not that of the release in it.
     #[error("it holds release {0}")]
     OtherRelease(ReleaseId),
@@ -133,8 +143,12 @@ pub fn verify(folder: &Path, key: Option<&VerifyingKey>) -> Result<Report, Verif
     if entries.is_empty() {
         return Err(refuse(Refusal::Empty));
     }
-    let mut releases = Vec::new();
-    for (name, kind) in &entries {
+    let mut releases: Vec<VerifiedRelease> = Vec::new();
+    // What a run left that did not end is no release, and no finding either.
+    let finished = entries
+        .iter()
+        .filter(|(name, kind)| **kind != Kind::Folder || !is_draft(name));
+    for (name, kind) in finished {
         let id: ReleaseId = match (kind, name.parse()) {
             (Kind::Folder, Ok(id)) => id,
             (Kind::Link, _) => return Err(refuse(Refusal::Linked(name.clone()))),
@@ -149,9 +163,26 @@ pub fn verify(folder: &Path, key: Option<&VerifyingKey>) -> Result<Report, Verif
                 reason,
             });
         }
+        if let Some(earlier) = releases.iter().rev().find(|of| contradicts(of, &release)) {
+            let reason = Refusal::OtherHistory(earlier.id);
+            return Err(VerifyError::Refused {
+                folder: path,
+                reason,
+            });
+        }
         releases.push(release);
     }
+    if releases.is_empty() {
+        return Err(refuse(Refusal::Empty));
+    }
     Ok(Report { releases })
+}
+
+/// Whether two folders signed with one key tell two histories.
+fn contradicts(earlier: &VerifiedRelease, later: &VerifiedRelease) -> bool {
+    let logs = earlier.log.as_ref().zip(later.log.as_ref());
+    let same_key = earlier.fingerprint == later.fingerprint;
+    same_key && logs.is_some_and(|(earlier, later)| !earlier.is_continued_by(later))
 }
 
 /// What a name in a folder stands for.
@@ -253,6 +284,13 @@ fn check(
     let text = String::from_utf8_lossy(&read("release.json")?).into_owned();
     let release = json::from_json(&text)
         .map_err(|_| refuse(Refusal::NotARelease("release.json".to_owned())))?;
+    let log = match entries.contains_key(LOG) {
+        true => Some(
+            history(&read(LOG)?, &sums, release.id, &signer)
+                .ok_or_else(|| refuse(Refusal::OtherLog))?,
+        ),
+        false => None,
+    };
     Ok(VerifiedRelease {
         id: release.id,
         purpose: release.purpose,
@@ -263,7 +301,15 @@ fn check(
         } else {
             Origin::Unproven
         },
+        log,
     })
+}
+
+/// The log in these bytes, if it ends with the release and the tables that are listed.
+fn history(bytes: &[u8], sums: &[u8], id: ReleaseId, signer: &VerifyingKey) -> Option<Log> {
+    let log = Log::read(std::str::from_utf8(bytes).ok()?, signer)?;
+    let tables = log::of_sums(std::str::from_utf8(sums).ok()?);
+    log.ends_with(id, tables).then_some(log)
 }
 
 /// The bytes of a file of the folder.

@@ -185,6 +185,20 @@ pub async fn publish(ground: &Ground, out: &Path) -> Result<Found, RunError> {
     })
 }
 
+/// `publish --site DIR`: the release folders in `DIR/releases`, and around them the pages of all.
+///
+/// # Errors
+/// When the store fails or the disk refuses.
+pub async fn publish_site(ground: &Ground, site: &Path) -> Result<Found, RunError> {
+    let mut found = publish(ground, &site.join("releases")).await?;
+    let releases = ground.weeks(ground.keys()).releases().await?;
+    let releases: Vec<&crate::release::Release> = releases.iter().collect();
+    let files = publish::write_site(&releases, site)?;
+    writeln!(found.text, "{}: {files} files of the site", site.display())
+        .expect("a string takes text");
+    Ok(found)
+}
+
 /// `verify DIR`: a release folder, or the folder that holds them, checked with nothing else.
 ///
 /// # Errors

@@ -1,37 +1,55 @@
-//! Looking whether the collector is ready: the store, the keys, the clock.
+//! Looking whether the collector is ready: the store, the keys, the erasure list, the clock.
 //!
 //! Tables need no look: without them it does not start, and while it runs it keeps those it has.
 
-use crate::journal::keys::WeekKeys;
+use super::ground::Ground;
+use crate::journal::week_key::WeekKey;
 use crate::readiness::Unready;
-use crate::store::{Store, WeekState};
+use crate::secret_file;
+use crate::store::{StoreError, WeekRow, WeekState};
 use phonehome_proto::limits;
 use phonehome_proto::time::Timestamp;
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// 2026-01-01: no collector was ever asked before.
 const BEGINNING: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 /// Why the collector is not ready at `now`; nothing if it is.
-pub(super) async fn examine(store: &Store, keys: &WeekKeys, now: Timestamp) -> BTreeSet<Unready> {
+pub(super) async fn examine(ground: &Ground, now: Timestamp) -> BTreeSet<Unready> {
     let mut reasons = BTreeSet::new();
-    // Takes the lock that writing takes, and writes nothing.
-    let writes = store.append(Vec::new()).await.is_ok();
-    match (writes, store.weeks().await, store.ledger().await) {
-        (true, Ok(weeks), Ok(ledger)) => {
+    let weeks = async {
+        ground.store.try_writing().await?;
+        ground.store.weeks().await
+    };
+    match weeks.await {
+        Ok(weeks) => {
             let mut open = weeks.iter().filter(|row| row.state == WeekState::Open);
-            let fits = |key| matches!(keys.existing(key), Ok(Some(_)));
-            if !open.all(|row| fits(row.week)) {
+            if !open.all(|row| has_key(&ground.config.keys_dir, row)) {
                 reasons.insert(Unready::Key);
             }
-            let last = ledger.last().map_or(BEGINNING, |link| link.at);
-            if now.plus_seconds(limits::SKEW_SECONDS_MAX) < last || now < BEGINNING {
-                reasons.insert(Unready::Clock);
-            }
         }
-        _ => {
-            reasons.insert(Unready::Store);
+        Err(error) => {
+            reasons.insert(match error {
+                StoreError::Full => Unready::Full,
+                StoreError::Unavailable { .. } => Unready::Away,
+                _ => Unready::Store,
+            });
         }
     }
+    if !ground.ledger.is_whole().await {
+        reasons.insert(Unready::Ledger);
+    }
+    let last = ground.ledger.last_at().await.unwrap_or(BEGINNING);
+    if now.plus_seconds(limits::SKEW_SECONDS_MAX) < last || now < BEGINNING {
+        reasons.insert(Unready::Clock);
+    }
     reasons
+}
+
+/// Whether the file holds the key that the week's batches are sealed with. One that is only in memory is gone
+/// with the process, and the batches with it.
+fn has_key(folder: &Path, row: &WeekRow) -> bool {
+    let secret = secret_file::read(&folder.join(format!("{}.key", row.week)));
+    secret.is_ok_and(|secret| WeekKey::new(row.week, secret).check() == row.key_check)
 }

@@ -8,12 +8,14 @@ use crate::journal::keys::WeekKeys;
 use crate::ledger::LedgerCopy;
 use crate::metrics::Metrics;
 use crate::registry::Registry;
+use crate::registry::barred::Barred;
 use crate::registry::month_keys::MonthKeys;
 use crate::revocation::Revocations;
 use crate::store::Store;
 use crate::weeks::Weeks;
 use crate::withdrawal::Withdrawals;
 use phonehome_proto::chance::{Chance, SharedChance};
+use phonehome_proto::time::SystemClock;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -102,8 +104,9 @@ impl Ground {
         // An older database, in which homes that left would be back, is refused here.
         ledger.take_up(&store).await?;
         let months = MonthKeys::new(config.keys_dir.clone(), chance.clone());
+        let barred = Barred::of(&store).await?;
         Ok(Self {
-            registry: Registry::new(store.clone(), months, config.limits),
+            registry: Registry::new(store.clone(), months, config.limits).barring(barred),
             config,
             serial,
             identity,
@@ -146,6 +149,8 @@ impl Ground {
         Revocations {
             store: self.store.clone(),
             keys,
+            identity: Arc::clone(&self.identity),
+            ledger: self.ledger.clone(),
         }
     }
 
@@ -159,6 +164,7 @@ impl Ground {
             atlas: self.atlas.clone(),
             metrics: self.metrics.clone(),
             holder: self.chance.clone().bytes(),
+            clock: Arc::new(SystemClock),
         }
     }
 }

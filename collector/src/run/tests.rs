@@ -248,7 +248,7 @@ async fn weeks_move_on_with_the_clock_and_readers_see_it() {
     assert_eq!(bench.handle.tick().await.expect("ticks"), []);
     let weeks = bench
         .handle
-        .shared
+        .works
         .ground
         .store
         .weeks()
@@ -281,7 +281,7 @@ async fn a_restart_keeps_identity_homes_and_rules() {
     let handle = serve_in(&folder, "", &clock).await.expect("serves again");
     assert_eq!(handle.key(), key);
     assert_eq!(
-        handle.shared.ground.serial, 1,
+        handle.works.ground.serial, 1,
         "the same rules keep their serial"
     );
     let bench = Bench {
@@ -365,7 +365,7 @@ async fn commands_say_what_they_found() {
     let mut client = bench.client(b"").await;
     bench.enrol(&mut client, 1).await;
     submit(&mut client, vec![bench.batch(1, 7)]).await;
-    let ground = &bench.handle.shared.ground;
+    let ground = &bench.handle.works.ground;
 
     let listing = agents::Listing::default();
     let homes = agents::list(ground, listing, commands::Format::Table, tuesday_noon()).await;

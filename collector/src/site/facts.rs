@@ -18,7 +18,7 @@ use phonehome_proto::vendor::Vendor;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The table of a vendor, or a sentence where there is nothing to ask.
-pub(super) fn table(release: &Release, vendor: Vendor) -> String {
+pub(super) fn table(release: &Release, vendor: Vendor, links: Links) -> String {
     let own: Vec<EndpointId> = EndpointId::all()
         .filter(|endpoint| endpoint.is_own_of(vendor))
         .collect();
@@ -31,17 +31,17 @@ pub(super) fn table(release: &Release, vendor: Vendor) -> String {
         (
             "Server",
             "the machine that is contacted stands in",
-            server(release, vendor, &own),
+            server(release, vendor, &own, links),
         ),
         (
             "Network",
             "the machine's network is run by",
-            network(release, vendor),
+            network(release, vendor, links),
         ),
         (
             "Domain owner",
             "the machine's name belongs to",
-            owner(release, vendor, &own),
+            owner(release, vendor, &own, links),
         ),
     ];
     let heads = columns
@@ -61,8 +61,8 @@ pub(super) fn table(release: &Release, vendor: Vendor) -> String {
 }
 
 /// Where the servers stand: every country with its share, its status in words, and who was asked.
-fn server(release: &Release, vendor: Vendor, own: &[EndpointId]) -> String {
-    let mut out = countries(&release.server, vendor, "server in", |cell| {
+fn server(release: &Release, vendor: Vendor, own: &[EndpointId], links: Links) -> String {
+    let mut out = countries(&release.server, (vendor, links), "server in", |cell| {
         let status = cell.numbers().map(|numbers| numbers.place_status);
         status.map_or_else(String::new, |status| {
             format!("; {}", words::of_status(status))
@@ -99,11 +99,11 @@ fn server(release: &Release, vendor: Vendor, own: &[EndpointId]) -> String {
 }
 
 /// Who runs those networks, as far as it may be said, and under which countries they are registered.
-fn network(release: &Release, vendor: Vendor) -> String {
-    let mut out = operators::of_vendor(release, vendor);
+fn network(release: &Release, vendor: Vendor, links: Links) -> String {
+    let mut out = operators::of_vendor(release, vendor, links);
     out.push_str(&countries(
         &release.network,
-        vendor,
+        (vendor, links),
         "any operator registered in",
         |_| String::new(),
     ));
@@ -117,7 +117,7 @@ fn network(release: &Release, vendor: Vendor) -> String {
 }
 
 /// Whose names they are, and what that rests on.
-fn owner(release: &Release, vendor: Vendor, own: &[EndpointId]) -> String {
+fn owner(release: &Release, vendor: Vendor, own: &[EndpointId], links: Links) -> String {
     let owners = super::owners(release);
     let domains: BTreeMap<&str, &DomainOwner> = own
         .iter()
@@ -147,9 +147,12 @@ fn owner(release: &Release, vendor: Vendor, own: &[EndpointId]) -> String {
         ));
     }
     out.push_str("</ul>\n");
-    out.push_str(&countries(&release.owner, vendor, "any owner in", |_| {
-        String::new()
-    }));
+    out.push_str(&countries(
+        &release.owner,
+        (vendor, links),
+        "any owner in",
+        |_| String::new(),
+    ));
     out
 }
 
@@ -167,7 +170,7 @@ fn shown(matrix: &Matrix, vendor: Vendor) -> Vec<(BasisPoints, &Column, &Cell)> 
 /// These cells in words, and how many are held back.
 fn countries(
     matrix: &Matrix,
-    vendor: Vendor,
+    (vendor, links): (Vendor, Links),
     what: &str,
     after: impl Fn(&Cell) -> String,
 ) -> String {
@@ -185,7 +188,7 @@ fn countries(
             };
             out.push_str(&format!(
                 "<li>{what} <b>{}</b>: {}{}</li>\n",
-                to_country(Links::Served, column, &name),
+                to_country(links, column, &name),
                 escape(&words::of_share(cell)),
                 escape(&after(cell))
             ));

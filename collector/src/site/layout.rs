@@ -1,16 +1,14 @@
-//! What every page shares: head, policy, style, banner, navigation, foot.
+//! What a page that stands alone has around it: head, policy, style, banner. It loads nothing at all.
 
-use super::Links;
 use crate::map::svg::text::escape;
 use crate::map::words;
 use crate::release::Release;
 use phonehome_proto::id::Hash;
-use phonehome_proto::vendor::Vendor;
 
 const STYLE: &str = include_str!("style.css");
 
 /// A whole page. `body` is markup, `title` is text.
-pub(super) fn page(release: Option<&Release>, links: Links, title: &str, body: &str) -> String {
+pub(super) fn page(release: Option<&Release>, title: &str, body: &str) -> String {
     let banner = release
         .and_then(words::of_exercise)
         .map_or_else(String::new, |words| {
@@ -30,10 +28,9 @@ pub(super) fn page(release: Option<&Release>, links: Links, title: &str, body: &
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"referrer\" content=\"no-referrer\">\n\
          <title>{mark}{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         {banner}{}<main>\n{body}</main>\n{banner}</body>\n</html>\n",
+         {banner}<main>\n{body}</main>\n{banner}</body>\n</html>\n",
         policy(),
-        escape(title),
-        navigation(links)
+        escape(title)
     )
 }
 
@@ -64,28 +61,6 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-fn navigation(links: Links) -> String {
-    match links {
-        Links::Folder => String::new(),
-        Links::Served => {
-            let vendors: String = Vendor::all()
-                .map(|vendor| {
-                    format!(
-                        " <a href=\"/vendors/{}\">{}</a>",
-                        vendor.id(),
-                        escape(vendor.name())
-                    )
-                })
-                .collect();
-            format!(
-                "<nav aria-label=\"Pages\"><a href=\"/\"><b>Phonehome</b></a> \
-                 <a href=\"/releases\">Releases</a> <a href=\"/openapi.json\">API</a>\
-                 <span class=\"vendors\">{vendors}</span></nav>\n"
-            )
-        }
-    }
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub(super) fn to_vendor(links: Links, vendor: Vendor) -> String {
     let name = escape(vendor.name());
     match links {
         Links::Folder => name,
-        Links::Served => format!("<a href=\"/vendors/{}\">{name}</a>", vendor.id()),
+        Links::Site(root) => format!("<a href=\"{root}vendors/{}.html\">{name}</a>", vendor.id()),
     }
 }
 
@@ -101,8 +101,8 @@ pub(super) fn to_vendor(links: Links, vendor: Vendor) -> String {
 pub(super) fn to_country(links: Links, column: &Column, markup: &str) -> String {
     match links {
         Links::Folder => markup.to_owned(),
-        Links::Served => format!(
-            "<a href=\"/countries/{}\">{markup}</a>",
+        Links::Site(root) => format!(
+            "<a href=\"{root}countries/{}.html\">{markup}</a>",
             escape(column.code())
         ),
     }

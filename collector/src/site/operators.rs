@@ -10,12 +10,12 @@ use phonehome_proto::vendor::Vendor;
 use std::collections::BTreeMap;
 
 /// The operators named beside one vendor.
-pub(super) fn of_vendor(release: &Release, vendor: Vendor) -> String {
+pub(super) fn of_vendor(release: &Release, vendor: Vendor, links: Links) -> String {
     let named: Vec<String> = release
         .operators
         .iter()
         .filter(|(of, _)| *of == vendor)
-        .map(|(_, operator)| format!("<li>{}</li>\n", registered(Links::Served, operator)))
+        .map(|(_, operator)| format!("<li>{}</li>\n", registered(links, operator)))
         .collect();
     if named.is_empty() {
         return "<p>No operator is named.</p>\n".to_owned();

@@ -1,4 +1,5 @@
-//! The page of a release.
+//! The page of a published folder: all of a release, in one file that needs nothing beside it but its
+//! neighbours.
 
 use super::{Links, endpoints, homes, layout, numbers, operators, revision, text, weighted};
 use crate::format::table::{Table, TableName};
@@ -7,7 +8,8 @@ use crate::map::{self, View, words};
 use crate::release::Release;
 
 /// Map first, then its twin in numbers, then everything else there is to say.
-pub(super) fn page(release: &Release, links: Links) -> String {
+pub(super) fn page(release: &Release) -> String {
+    let links = Links::Folder;
     let mut body = format!(
         "<h1>Which phone vendors ship data to which countries</h1>\n\
          <p class=\"lead\">ISO week {} · {} · release {}</p>\n",
@@ -72,11 +74,10 @@ pub(super) fn page(release: &Release, links: Links) -> String {
     body.push_str(text::READING);
     body.push_str(text::LIMITS);
     body.push_str(&text::method(release));
-    body.push_str(&text::files(release, links));
+    body.push_str(&text::files());
     body.push_str(&text::cite(release));
     layout::page(
         Some(release),
-        links,
         &format!(
             "Phonehome {}: which phone vendors ship data to which countries",
             release.id
@@ -86,7 +87,7 @@ pub(super) fn page(release: &Release, links: Links) -> String {
 }
 
 /// The map in the page: the same bytes as the file, so it cannot say anything else.
-pub(super) fn figure(svg: &str) -> String {
+fn figure(svg: &str) -> String {
     format!("<figure>\n{svg}</figure>\n")
 }
 

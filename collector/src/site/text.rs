@@ -1,6 +1,5 @@
 //! The words that explain: how to read the numbers, what they do not say, where they come from.
 
-use super::Links;
 use crate::format::json;
 use crate::format::table::TableName;
 use crate::map::svg::text::escape;
@@ -85,12 +84,9 @@ pub(super) fn method(release: &Release) -> String {
     out
 }
 
-/// The files of the release, how to read them by program, and how to check them.
-pub(super) fn files(release: &Release, links: Links) -> String {
-    let base = match links {
-        Links::Folder => String::new(),
-        Links::Served => format!("/releases/{}/", release.id),
-    };
+/// The files of the release, beside the page, how to read them by program, and how to check them.
+pub(super) fn files() -> String {
+    let base = "";
     let mut out = String::from("<h2 id=\"files\">Files</h2>\n<ul>\n");
     for name in TableName::ALL.map(TableName::file_stem) {
         out.push_str(&format!(
@@ -100,26 +96,26 @@ pub(super) fn files(release: &Release, links: Links) -> String {
     out.push_str(&format!(
         "<li><a href=\"{base}release.json\">release.json</a>: everything in one file; \
          <a href=\"{base}map.svg\">map.svg</a>: the picture</li>\n</ul>\n\
-         <pre>pandas : pd.read_csv(\"matrix-server.csv\")\n\
+         <pre tabindex=\"0\">pandas : pd.read_csv(\"matrix-server.csv\")\n\
          R      : read.csv(\"matrix-server.csv\")\n\
          DuckDB : SELECT country, share FROM 'matrix-server.csv' WHERE vendor = 'xiaomi' AND state = 'value';\
          </pre>\n"
     ));
-    out.push_str(&check(&base));
+    out.push_str(&check(base));
     out
 }
 
 /// How to check that no byte of the folder was changed, with this program and without it.
-fn check(base: &str) -> String {
+pub(super) fn check(base: &str) -> String {
     let kind = PayloadType::Release.as_str();
     format!(
-        "<h3>Check that nothing was changed</h3>\n<pre>phonehome-collector verify . --key KEY</pre>\n\
+        "<h3>Check that nothing was changed</h3>\n<pre tabindex=\"0\">phonehome-collector verify . --key KEY</pre>\n\
          <p>KEY is the collector's public key as you know it from elsewhere; the one in \
          <a href=\"{base}collector.pub\">collector.pub</a> proves only that the folder is of one piece. \
          Without that program: <code>sha256sum -c <a href=\"{base}SHA256SUMS\">SHA256SUMS</a></code> \
          checks the files, and <a href=\"{base}SHA256SUMS.sig\">SHA256SUMS.sig</a> is an Ed25519 \
          signature (RFC 8032) over the list in its DSSE encoding:</p>\n\
-         <pre>{{ printf 'DSSEv1 {} {kind} %d ' \"$(wc -c &lt; SHA256SUMS)\"; cat SHA256SUMS; }} &gt; /tmp/signed\n\
+         <pre tabindex=\"0\">{{ printf 'DSSEv1 {} {kind} %d ' \"$(wc -c &lt; SHA256SUMS)\"; cat SHA256SUMS; }} &gt; /tmp/signed\n\
          xxd -r -p SHA256SUMS.sig &gt; /tmp/signature\n\
          {{ printf 302a300506032b6570032100; cat collector.pub; }} | xxd -r -p &gt; /tmp/key.der\n\
          openssl pkeyutl -verify -pubin -keyform DER -inkey /tmp/key.der -rawin \\\n  \
@@ -138,7 +134,7 @@ pub(super) fn cite(release: &Release) -> String {
 }
 
 /// Text with its https addresses as links; nothing else in it is markup.
-fn linked(text: &str) -> String {
+pub(super) fn linked(text: &str) -> String {
     text.split_inclusive(' ')
         .map(|word| {
             let address = word.trim_end_matches([' ', ',', '.', ';', ')']);

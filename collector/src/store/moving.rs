@@ -11,7 +11,15 @@
 //!   nothing noted a change of it since.
 //! - **Nothing is written while the last of it is copied.** Triggers in the file refuse, whoever writes; a
 //!   pause ends by itself after [`PAUSE_SECONDS`], and a mark is only set in a pause that is not over.
-//! - **Two stores never serve at once**: the mark stands before anybody is told of the server.
+//! - **Two stores never serve at once**: the mark stands before the server may be served. An attempt that
+//!   ended between the two is finished by the next.
+//! - **What is done in the pause does not grow with the journal**: batches that came while the others were
+//!   copied, [`CHANGES_LEFT_MAX`] or a few more, and one walk through the small tables.
+//! - **A server that could forget is refused** before a table is made on it, and once more before the mark.
+
+mod tables;
+
+pub(super) use tables::{Cell, Cells, TABLES, Table};
 
 use super::postgres::moving::Target;
 use super::postgres::{Postgres, Server};
@@ -19,93 +27,10 @@ use super::sqlite::moving::Source;
 use super::{BatchToken, HomeToken, JournalRow, Slice, Store, StoreError, WeekState};
 use phonehome_proto::id::Hash;
 use phonehome_proto::time::Week;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
+use tables::{Mending, link, walk};
 use thiserror::Error;
-
-/// One value of a row, the same in every engine.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Cell {
-    Null,
-    Number(i64),
-    Text(String),
-    Bytes(Vec<u8>),
-}
-
-/// A row, its columns in the table's order.
-pub(super) type Cells = Vec<Cell>;
-
-/// A table that is small, and moves as a whole.
-#[derive(Debug)]
-pub(super) struct Table {
-    pub(super) name: &'static str,
-    pub(super) columns: &'static [&'static str],
-    /// The first so many columns are its key.
-    pub(super) key: usize,
-}
-
-/// All but the journal, which moves by weeks, and what only one engine needs.
-pub(super) const TABLES: [Table; 9] = [
-    Table {
-        name: "collector",
-        columns: &["one", "audience", "purpose", "rules_hash", "serial"],
-        key: 1,
-    },
-    Table {
-        name: "homes",
-        columns: &[
-            "home",
-            "enrolled_day",
-            "enrolment_hash",
-            "receipt",
-            "state",
-            "counted_from",
-        ],
-        key: 1,
-    },
-    Table {
-        name: "keys",
-        columns: &[
-            "home",
-            "key_hash",
-            "key",
-            "last_day",
-            "rotation_hash",
-            "receipt",
-        ],
-        key: 2,
-    },
-    Table {
-        name: "invites",
-        columns: &["token_hash", "expires_at", "uses_left"],
-        key: 1,
-    },
-    Table {
-        name: "places",
-        columns: &["month", "place", "homes"],
-        key: 2,
-    },
-    Table {
-        name: "withdrawals",
-        columns: &["withdrawal_hash", "sealed", "forget_at"],
-        key: 1,
-    },
-    Table {
-        name: "weeks",
-        columns: &["week", "state", "key_check", "erasures", "revocations"],
-        key: 1,
-    },
-    Table {
-        name: "releases",
-        columns: &["week", "revision", "text", "signature"],
-        key: 2,
-    },
-    Table {
-        name: "ledger",
-        columns: &["number", "at", "event", "hash"],
-        key: 1,
-    },
-];
 
 /// What identifies a batch in the journal.
 pub(super) type Key = (Week, HomeToken, BatchToken);
@@ -119,21 +44,34 @@ const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// A pause ends after so long, whatever became of who asked for it.
 pub const PAUSE_SECONDS: u32 = 120;
 
-/// With fewer noted changes than this left to copy, writing is paused.
-const CHANGES_LEFT_MAX: i64 = 5_000;
+/// With no more noted changes than this left to copy, writing is paused.
+pub const CHANGES_LEFT_MAX: u32 = 1_000;
 
 /// A file up to this size is compared whole once more in the pause; of a larger one, what was read back
 /// when it was copied stands.
 const COMPARED_BYTES_MAX: i64 = 256 * 1024 * 1024;
 
-/// Times that noted changes are copied while homes go on making more.
+/// Times in a row that noted changes are copied and homes have made as many meanwhile.
 const ROUNDS_MAX: u32 = 100;
 
 /// What was moved: each table's rows, and one hash over what is in them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
     /// By table, in the order they were moved in.
     pub tables: Vec<(&'static str, u64, Hash)>,
+    /// `None` if an earlier attempt had marked the file, and only the server had to be opened.
+    pub pause: Option<Pause>,
+}
+
+/// The time in which the file took nothing, until it was marked, and what was done in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// By the clock that the file's own refusals go by.
+    pub milliseconds: u64,
+    /// Batches, new or gone, that were copied in it.
+    pub batches: u64,
+    /// Batches that had been copied before, while homes reported.
+    pub batches_before: u64,
 }
 
 /// Why a store was not moved. The file goes on as it was.
@@ -145,6 +83,11 @@ pub enum MoveError {
     /// The server holds another collector's tables, or has served already.
     #[error("the database on the server is not empty, and not a move of this one")]
     Occupied,
+    /// The server would forget what it acknowledged.
+    #[error(
+        "the database server has '{0}' off: what it acknowledges would not survive a power cut"
+    )]
+    Fragile(&'static str),
     /// Something is not the same on both sides, though it was just copied.
     #[error("what was copied of '{0}' is not what was read: nothing was changed, try again")]
     Differs(&'static str),
@@ -156,70 +99,130 @@ pub enum MoveError {
 /// Moves the file at `path` to `server`.
 ///
 /// # Errors
-/// [`MoveError`]; the file goes on as it was.
+/// [`MoveError`]; the file goes on as it was. [`StoreError::Moved`] if it has moved already, and nothing is
+/// left to do.
 pub async fn move_to(path: &Path, server: Server) -> Result<Moved, MoveError> {
     let place = server.to_string();
-    let source = Source::open(path).await?;
-    let target = Target::of(Postgres::open(server, true).await?);
+    refuse_fragile(&server).await?;
+    let source = match Source::open(path).await {
+        Err(StoreError::Moved(to)) if to == place => return complete(path, server).await,
+        opened => opened?,
+    };
+    let target = Target::of(Postgres::open(server.clone(), true).await?);
     if !target.is_to_be_filled().await? {
         return Err(MoveError::Occupied);
     }
     source.note_changes().await?;
     // Most of everything, while homes report.
-    for table in &TABLES {
-        copy(&source, &target, table).await?;
-    }
+    let mut copied = 0;
     for week in open_weeks(&source).await? {
-        copy_week(&source, &target, week).await?;
+        copied += copy_week(&source, &target, week).await?;
     }
-    let mut rounds = 0;
-    while source.changes().await? > CHANGES_LEFT_MAX {
-        rounds += 1;
+    for table in &TABLES {
+        walk(&source, &target, table, Mending::Copies).await?;
+    }
+    let (mut least, mut rounds) = (i64::MAX, 0);
+    loop {
+        let left = source.changes().await?;
+        if left <= CHANGES_LEFT_MAX.into() {
+            break;
+        }
+        rounds = if left < least { 0 } else { rounds + 1 };
+        least = least.min(left);
         if rounds > ROUNDS_MAX {
             return Err(MoveError::TooBusy);
         }
-        copy_changes(&source, &target).await?;
+        copied += copy_changes(&source, &target).await?;
     }
     // The rest, while nobody writes.
-    source.pause(PAUSE_SECONDS).await?;
-    match finish(&source, &target, &place).await {
-        Ok(moved) => Ok(moved),
+    let begun = source.pause(PAUSE_SECONDS).await?;
+    let finished = finish(&source, &target, &server).await;
+    let (tables, batches, ended) = match finished {
+        Ok(finished) => finished,
         Err(error) => {
             source.resume().await?;
-            Err(error)
+            return Err(error);
         }
-    }
+    };
+    target.begin_to_serve().await?;
+    let pause = Pause {
+        milliseconds: ended.saturating_sub(begun).unsigned_abs(),
+        batches,
+        batches_before: copied,
+    };
+    let pause = Some(pause);
+    Ok(Moved { tables, pause })
 }
 
-/// What is left to do in the pause; marks the file last.
-async fn finish(source: &Source, target: &Target, place: &str) -> Result<Moved, MoveError> {
-    let mut moved = Moved::default();
-    for table in &TABLES {
-        copy(source, target, table).await?;
-    }
+/// What is compared, in the end: by table how many rows and one hash over them.
+type Tables = Vec<(&'static str, u64, Hash)>;
+
+/// What is left to do in the pause; marks the file last. Gives what both sides hold, the batches copied, and
+/// when the file was marked.
+async fn finish(
+    source: &Source,
+    target: &Target,
+    server: &Server,
+) -> Result<(Tables, u64, i64), MoveError> {
+    let mut batches = 0;
     while source.changes().await? > 0 {
-        copy_changes(source, target).await?;
+        batches += copy_changes(source, target).await?;
     }
+    let mut tables = Tables::new();
     for table in &TABLES {
-        let ours = digest(Side::Source(source), table).await?;
-        let theirs = digest(Side::Target(target), table).await?;
-        if ours != theirs {
-            return Err(MoveError::Differs(table.name));
+        let mut walked = walk(source, target, table, Mending::Copies).await?;
+        if walked.is_mended {
+            walked = walk(source, target, table, Mending::Refuses).await?;
         }
-        moved.tables.push((table.name, ours.0, ours.1));
+        tables.push((table.name, walked.rows, walked.hash));
     }
-    if source.bytes().await? <= COMPARED_BYTES_MAX {
-        let weeks = open_weeks(source).await?;
-        let ours = digest_weeks(&source.store(), &weeks).await?;
-        let theirs = digest_weeks(&target.store(), &weeks).await?;
-        if ours != theirs {
-            return Err(MoveError::Differs("journal"));
-        }
-        moved.tables.push(("journal", ours.0, ours.1));
+    compare_journals(source, target, &mut tables).await?;
+    refuse_fragile(server).await?;
+    let ended = source.mark(&server.to_string()).await?;
+    Ok((tables, batches, ended))
+}
+
+/// Opens the server that a marked file moved to, after an attempt that ended before it had.
+async fn complete(path: &Path, server: Server) -> Result<Moved, MoveError> {
+    let place = server.to_string();
+    let engine = Postgres::open(server, false).await?;
+    if !engine.is_being_filled().await? {
+        return Err(StoreError::Moved(place).into());
     }
+    let (source, target) = (Source::open_left(path).await?, Target::of(engine));
+    let mut tables = Tables::new();
+    for table in &TABLES {
+        let walked = walk(&source, &target, table, Mending::Refuses).await?;
+        tables.push((table.name, walked.rows, walked.hash));
+    }
+    compare_journals(&source, &target, &mut tables).await?;
     target.begin_to_serve().await?;
-    source.mark(place).await?;
-    Ok(moved)
+    let pause = None;
+    Ok(Moved { tables, pause })
+}
+
+async fn refuse_fragile(server: &Server) -> Result<(), MoveError> {
+    let setting = Postgres::fragility_of(server.clone()).await?;
+    setting.map_or(Ok(()), |setting| Err(MoveError::Fragile(setting)))
+}
+
+/// Compares every batch once more, of a file that is not too large for it.
+async fn compare_journals(
+    source: &Source,
+    target: &Target,
+    tables: &mut Tables,
+) -> Result<(), MoveError> {
+    if source.bytes().await? > COMPARED_BYTES_MAX {
+        return Ok(());
+    }
+    let weeks = open_weeks(source).await?;
+    let ours = digest_weeks(&source.store(), &weeks).await?;
+    let theirs = digest_weeks(&target.store(), &weeks).await?;
+    if ours != theirs {
+        return Err(MoveError::Differs("journal"));
+    }
+    tables.push(("journal", ours.0, ours.1));
+    Ok(())
 }
 
 /// The weeks whose rows are kept.
@@ -231,73 +234,34 @@ async fn open_weeks(source: &Source) -> Result<Vec<Week>, StoreError> {
         .collect())
 }
 
-/// Makes a small table on the server what it is in the file.
-async fn copy(source: &Source, target: &Target, table: &'static Table) -> Result<(), MoveError> {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let (mut our_end, mut their_end) = (Vec::new(), Vec::new());
-    let (mut is_our_end, mut is_their_end) = (false, false);
-    loop {
-        if ours.is_empty() && !is_our_end {
-            ours = source.read(table, our_end.clone()).await?;
-            is_our_end = ours.is_empty();
-            our_end = last_key(&ours, table, our_end);
-        }
-        if theirs.is_empty() && !is_their_end {
-            theirs = target.read(table, their_end.clone()).await?;
-            is_their_end = theirs.is_empty();
-            their_end = last_key(&theirs, table, their_end);
-        }
-        if ours.is_empty() && theirs.is_empty() {
-            return Ok(());
-        }
-        // Up to the lower of both ends, both sides are known whole.
-        let edge = match (ours.last(), theirs.last()) {
-            (Some(ours), Some(theirs)) => (&ours[..table.key]).min(&theirs[..table.key]).to_vec(),
-            (Some(row), None) | (None, Some(row)) => row[..table.key].to_vec(),
-            (None, None) => return Ok(()),
-        };
-        let within = |rows: &mut Vec<Cells>| -> BTreeSet<Cells> {
-            let end = rows.partition_point(|row| row[..table.key] <= edge[..]);
-            rows.drain(..end).collect()
-        };
-        let (here, there) = (within(&mut ours), within(&mut theirs));
-        let surplus: Vec<Cells> = there
-            .difference(&here)
-            .map(|row| row[..table.key].to_vec())
-            .collect();
-        let missing: Vec<Cells> = here.difference(&there).cloned().collect();
-        target.replace(table, surplus, missing).await?;
-    }
-}
-
-fn last_key(rows: &[Cells], table: &Table, before: Cells) -> Cells {
-    rows.last().map_or(before, |row| row[..table.key].to_vec())
-}
-
-/// Copies a week's rows and reads each back. What changed meanwhile is noted, and compared later.
-async fn copy_week(source: &Source, target: &Target, week: Week) -> Result<(), MoveError> {
+/// Copies a week's rows, reads each back, and says how many they are. What changed meanwhile is noted, and
+/// compared later.
+async fn copy_week(source: &Source, target: &Target, week: Week) -> Result<u64, MoveError> {
     target.open_week(week).await?;
-    let (store, mut after) = (source.store(), None);
+    let (store, mut after, mut copied) = (source.store(), None, 0);
     loop {
         let page = store.journal_page(week, Slice::WHOLE, after, PAGE_BYTES_MAX);
         let page = page.await?;
         let Some(last) = page.last() else {
-            return Ok(());
+            return Ok(copied);
         };
         after = Some((last.home, last.batch));
+        copied += page.len() as u64;
         settle(target, page.iter().map(key).collect(), page).await?;
     }
 }
 
-/// Copies what was noted since it was last looked at, and forgets the notes.
-async fn copy_changes(source: &Source, target: &Target) -> Result<(), MoveError> {
+/// Copies the oldest of what was noted, forgets these notes, and says how many batches it was.
+async fn copy_changes(source: &Source, target: &Target) -> Result<u64, MoveError> {
     let (notes, keys) = source.noted().await?;
     for week in open_weeks(source).await? {
         target.open_week(week).await?;
     }
     let rows = source.batches(keys.clone()).await?;
+    let copied = keys.len() as u64;
     settle(target, keys, rows).await?;
-    Ok(source.forget_notes(notes).await?)
+    source.forget_notes(notes).await?;
+    Ok(copied)
 }
 
 /// Under these keys the server holds these batches and no others; read back to be sure.
@@ -365,53 +329,4 @@ fn cells(row: &JournalRow) -> Cells {
         Cell::Number(row.is_on_probation.into()),
         bytes(&row.sealed),
     ]
-}
-
-/// One of the two that are compared.
-#[derive(Clone, Copy)]
-enum Side<'a> {
-    Source(&'a Source),
-    Target(&'a Target),
-}
-
-impl Side<'_> {
-    async fn read(self, table: &'static Table, after: Cells) -> Result<Vec<Cells>, StoreError> {
-        match self {
-            Self::Source(source) => source.read(table, after).await,
-            Self::Target(target) => target.read(table, after).await,
-        }
-    }
-}
-
-/// How many rows there are, and one hash over all of them in order.
-async fn digest(side: Side<'_>, table: &'static Table) -> Result<(u64, Hash), StoreError> {
-    let (mut after, mut count, mut hash) = (Vec::new(), 0, Hash::of(table.name.as_bytes()));
-    loop {
-        let rows = side.read(table, after.clone()).await?;
-        if rows.is_empty() {
-            return Ok((count, hash));
-        }
-        for row in &rows {
-            count += 1;
-            hash = link(hash, row);
-        }
-        after = last_key(&rows, table, after);
-    }
-}
-
-/// The hash over one row more.
-fn link(hash: Hash, row: &[Cell]) -> Hash {
-    let mut bytes = hash.as_bytes().to_vec();
-    for cell in row {
-        let (kind, value): (u8, Vec<u8>) = match cell {
-            Cell::Null => (0, Vec::new()),
-            Cell::Number(number) => (1, number.to_be_bytes().to_vec()),
-            Cell::Text(text) => (2, text.as_bytes().to_vec()),
-            Cell::Bytes(value) => (3, value.clone()),
-        };
-        bytes.push(kind);
-        bytes.extend_from_slice(&(value.len() as u64).to_be_bytes());
-        bytes.extend_from_slice(&value);
-    }
-    Hash::of(&bytes)
 }

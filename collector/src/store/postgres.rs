@@ -61,6 +61,8 @@ const HAS_SCHEMA: &str = "SELECT to_regclass('schema_steps') IS NOT NULL";
 const READ_SCHEMA: &str = "SELECT taken FROM schema_steps WHERE one = 1 FOR UPDATE";
 const WRITE_SCHEMA: &str = "UPDATE schema_steps SET taken = $1 WHERE one = 1";
 
+const REWRITE: &str = "UPDATE collector SET serial = serial";
+
 /// Collectors that begin at the same moment trip over each other's new table; this often they try again.
 const BEGINNINGS_MAX: u32 = 8;
 
@@ -86,6 +88,21 @@ impl Postgres {
         })
         .await?;
         Ok(Self { pool })
+    }
+
+    pub(super) async fn try_writing(&self) -> Result<(), StoreError> {
+        self.pool
+            .transact("try_writing", Turn::Desk, (), |session, ()| {
+                Box::pin(async { session.change(REWRITE, &[]).await.map(drop) })
+            })
+            .await
+    }
+
+    /// The same as [`fragility`](Self::fragility), of a server that holds no tables yet.
+    pub(super) async fn fragility_of(server: Server) -> Result<Option<&'static str>, StoreError> {
+        let pool = Pool::new(server);
+        pool.bare("fragility", (), |session, ()| Box::pin(fragility(session)))
+            .await
     }
 
     /// Which of the server's settings would let it forget what it acknowledged; `None` if none does.

@@ -4,13 +4,13 @@ mod folding;
 mod registry;
 mod restored;
 
-pub use folding::{Fold, Lease, PARTS_MAX, Taken};
+pub use folding::{Fold, Lease, PART_BYTES_MAX, PARTS_MAX, Taken};
 pub use restored::{CaughtUp, Since, Snapshot};
 
 pub use registry::{
-    Approved, Crowd, ERASED, EnrolAttempt, Enrolled, EraseAttempt, Erased, ForgetAttempt,
-    Forgotten, HOMES_PAGE_MAX, HomeRow, InviteRow, KeyRow, NotItsKey, PlaceToken, RevokeAttempt,
-    Revoked, RevokedHome, RotateAttempt, Rotated, Standing,
+    Approved, BARRED, Crowd, ERASED, EnrolAttempt, Enrolled, EraseAttempt, Erased, ForgetAttempt,
+    Forgotten, HOMES_PAGE_MAX, HomeRow, HomeToRevoke, InviteRow, KeyRow, NotItsKey, PlaceToken,
+    RevokeAttempt, Revoked, RevokedHome, RotateAttempt, Rotated, Standing,
 };
 
 use crate::geo::network::Origin;

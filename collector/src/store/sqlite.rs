@@ -48,9 +48,10 @@ const WRITER_CACHE_KIB: i32 = 48 * 1024;
 /// The same for the reader, which walks through a week once.
 const READER_CACHE_KIB: i32 = 8 * 1024;
 
-/// Pages the write-ahead log gathers before they go to their places: 32 MiB, since neighbours that
-/// come within one such stretch share a page.
-const CHECKPOINT_PAGES: u32 = 8_192;
+/// Pages the write-ahead log gathers before they go to their places: 8 MiB. Meanwhile nothing is
+/// appended, so that it is what the slowest acknowledgements wait for; more at a time would write a page
+/// once on which several neighbours came.
+const CHECKPOINT_PAGES: u32 = 2_048;
 
 /// Schema steps, oldest first; `PRAGMA user_version` counts those taken.
 const MIGRATIONS: [&str; 3] = [
@@ -67,12 +68,23 @@ pub const SCHEMA: u32 = MIGRATIONS.len() as u32;
 /// common batch, three kilobytes, little is left empty (measured in `docs/scale.md`).
 const PAGE_BYTES: u32 = 4_096;
 
+const REWRITE: &str = "UPDATE collector SET serial = serial";
+
 /// Pages of a file, as the engine itself bounds them.
 const PAGES_MAX: u32 = 4_294_967_294;
 
 impl Sqlite {
     /// Opens the file, creating or migrating it, on threads of its own.
     pub(super) async fn open(path: &Path, create: bool) -> Result<Self, StoreError> {
+        Self::open_as(path, create, false).await
+    }
+
+    /// Opens a file whose store has moved to a server: it refuses every write.
+    async fn open_left(path: &Path) -> Result<Self, StoreError> {
+        Self::open_as(path, false, true).await
+    }
+
+    async fn open_as(path: &Path, create: bool, is_left: bool) -> Result<Self, StoreError> {
         if !create && !path.exists() {
             return Err(StoreError::Missing(path.to_owned()));
         }
@@ -80,7 +92,7 @@ impl Sqlite {
         // The first touch of the disk happens on the thread that will own the connection.
         let writer = Worker::start("sqlite-writer", {
             let path = path.clone();
-            move || open_writer(&path, create)
+            move || open_writer(&path, create, is_left)
         })
         .await?;
         let reader = Worker::start("sqlite-reader", {
@@ -99,6 +111,14 @@ impl Sqlite {
 }
 
 impl Sqlite {
+    pub(super) async fn try_writing(&self) -> Result<(), StoreError> {
+        self.writer
+            .write("try_writing", |transaction| {
+                transaction.execute(REWRITE, []).map(drop)
+            })
+            .await
+    }
+
     pub(super) async fn limit_growth(&self, pages: Option<u32>) -> Result<(), StoreError> {
         self.writer
             .bare("limit_growth", move |connection| {
@@ -111,7 +131,7 @@ impl Sqlite {
     }
 }
 
-fn open_writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
+fn open_writer(path: &Path, create: bool, is_left: bool) -> Result<Connection, StoreError> {
     let fail = |error| failure("open", error);
     if create {
         // For its owner only; the engine gives its other files the same mode.
@@ -146,10 +166,10 @@ fn open_writer(path: &Path, create: bool) -> Result<Connection, StoreError> {
         .pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)
         .map_err(fail)?;
     migrate(&mut connection)?;
-    if let Some(place) = moving::place(&connection).map_err(fail)? {
-        return Err(StoreError::Moved(place));
+    match moving::place(&connection).map_err(fail)? {
+        Some(place) if !is_left => Err(StoreError::Moved(place)),
+        _ => Ok(connection),
     }
-    Ok(connection)
 }
 
 fn open_reader(path: &Path) -> Result<Connection, StoreError> {

@@ -2,11 +2,11 @@
 //!
 //! First everybody's round trips are heard, because places need them all; then every home is
 //! counted. Each home is decrypted, united, passed on and dropped: nothing of it is written. The
-//! week is cut into slices of the home tokens, one thread each, and what slices give is added; how
-//! many there are changes nothing in the result.
+//! week is cut into slices of the home tokens, each read by one thread, and what slices give is added;
+//! how many there are, in which order they are read and how often changes nothing in the result.
 
 use crate::count::Counters;
-use crate::enrich::{LightReport, Survey};
+use crate::enrich::{LightReport, Places, Survey};
 use crate::fold::HomeWeek;
 use crate::geo::atlas::Atlas;
 use crate::geo::light::Quorum;
@@ -38,37 +38,66 @@ pub struct Closing<'a> {
 /// Sealed bytes a slice holds in memory at a time, beside the home it is at.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-impl Closing<'_> {
-    /// The counters of the week. Blocks: call it where that is allowed.
+/// Asked between two pages: whether to go on.
+pub(super) type GoOn<'a> = &'a mut dyn FnMut() -> Result<bool, StoreError>;
+
+impl<'a> Closing<'a> {
+    /// The counters of the week, by so many threads that read a slice each. Blocks: call it where that
+    /// is allowed.
     ///
     /// # Errors
     /// When the store fails.
     pub fn counters(&self, slices: u16) -> Result<Counters, StoreError> {
-        let surveys = self.each_slice(slices, Survey::new(self.atlas), |survey, home| {
-            survey.hear(home)
-        })?;
-        let mut survey = Survey::new(self.atlas);
-        for (part, _) in surveys {
-            survey.add(part);
-        }
-        self.metrics
-            .add(Counter::RoundTripsShed, shed(survey.shed_round_trips()));
-        let places = survey.settle(self.quorum);
-        self.tell(places.light_report());
-        let start = (Counters::default(), places);
-        let counted = self.each_slice(slices, start, |(counters, places), home| {
-            counters.count(home, places);
+        let surveys = each_slice(slices, |slice| self.hear(slice, &mut || Ok(true)))?;
+        let mut heard = Survey::new(self.atlas);
+        surveys.into_iter().for_each(|survey| heard.add(survey));
+        let places = self.settle(heard);
+        let counted = each_slice(slices, |slice| {
+            self.count(slice, &mut places.clone(), &mut || Ok(true))
         })?;
         let mut all = Counters::default();
-        for ((counters, _), left) in counted {
-            all.add(counters);
-            self.metrics.add(Counter::RowsUnreadable, left.unreadable);
-            self.metrics
-                .add(Counter::RowsOnProbation, left.on_probation);
-        }
+        counted.into_iter().for_each(|counters| all.add(counters));
         self.metrics
             .add(Counter::ContactsShed, shed(all.shed_contacts()));
         Ok(all)
+    }
+
+    /// What the homes of a slice have heard; `None` if it was not to go on to the end.
+    pub(super) fn hear(
+        &self,
+        slice: Slice,
+        go_on: GoOn<'_>,
+    ) -> Result<Option<Survey<'a>>, StoreError> {
+        let mut survey = Survey::new(self.atlas);
+        let read = self.each_home(slice, |home| survey.hear(home), go_on)?;
+        Ok(read.map(|_| survey))
+    }
+
+    /// Everybody was heard: where everything stands, and what light changed of that.
+    pub(super) fn settle(&self, heard: Survey<'a>) -> Places<'a> {
+        self.metrics
+            .add(Counter::RoundTripsShed, shed(heard.shed_round_trips()));
+        let places = heard.settle(self.quorum);
+        self.tell(places.light_report());
+        places
+    }
+
+    /// What the homes of a slice count; `None` if it was not to go on to the end. Places remember what
+    /// was asked of them.
+    pub(super) fn count(
+        &self,
+        slice: Slice,
+        places: &mut Places<'a>,
+        go_on: GoOn<'_>,
+    ) -> Result<Option<Counters>, StoreError> {
+        let mut counters = Counters::default();
+        let read = self.each_home(slice, |home| counters.count(home, places), go_on)?;
+        Ok(read.map(|left| {
+            self.metrics.add(Counter::RowsUnreadable, left.unreadable);
+            self.metrics
+                .add(Counter::RowsOnProbation, left.on_probation);
+            counters
+        }))
     }
 
     /// What light changed in this week's places, and how many homes could have made it up.
@@ -85,39 +114,14 @@ impl Closing<'_> {
         );
     }
 
-    /// Folds every slice on a thread of its own, each beginning with a clone of `start`; beside each
-    /// sum stands how many rows were left out.
-    fn each_slice<A: Clone + Send>(
-        &self,
-        slices: u16,
-        start: A,
-        add: impl Fn(&mut A, &HomeWeek) + Sync,
-    ) -> Result<Vec<(A, Left)>, StoreError> {
-        let add = &add;
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = Slice::all(slices)
-                .into_iter()
-                .map(|slice| {
-                    let mut sum = start.clone();
-                    scope.spawn(move || {
-                        let left = self.each_home(slice, |home| add(&mut sum, home))?;
-                        Ok((sum, left))
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("folding does not panic"))
-                .collect()
-        })
-    }
-
-    /// Visits the homes of a slice one by one; gives how many rows were left out.
+    /// Visits the homes of a slice one by one; gives how many rows were left out, or nothing if it was
+    /// not to go on.
     fn each_home(
         &self,
         slice: Slice,
         mut visit: impl FnMut(&HomeWeek),
-    ) -> Result<Left, StoreError> {
+        go_on: GoOn<'_>,
+    ) -> Result<Option<Left>, StoreError> {
         let (mut after, mut home, mut left) = (None, None::<OneHome>, Left::default());
         let mut finish = |home: Option<OneHome>| {
             let home = home.and_then(|home| home.unite(self.key.week()));
@@ -151,9 +155,12 @@ impl Closing<'_> {
                     }
                 }
             }
+            if !go_on()? {
+                return Ok(None);
+            }
         }
         finish(home);
-        Ok(left)
+        Ok(Some(left))
     }
 
     /// The batch in a row. It was verified before it was sealed, and the seal is whole.
@@ -161,6 +168,25 @@ impl Closing<'_> {
         let (sealed, _) = self.key.open(row)?;
         decode::batch(&sealed.payload).ok()
     }
+}
+
+/// Reads every slice on a thread of its own.
+fn each_slice<T: Send>(
+    slices: u16,
+    read: impl Fn(Slice) -> Result<Option<T>, StoreError> + Sync,
+) -> Result<Vec<T>, StoreError> {
+    let read = &read;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = Slice::all(slices)
+            .into_iter()
+            .map(|slice| scope.spawn(move || read(slice)))
+            .collect();
+        let read = threads.into_iter().map(|thread| {
+            let read = thread.join().expect("folding does not panic")?;
+            Ok(read.expect("nothing keeps it from going on"))
+        });
+        read.collect()
+    })
 }
 
 /// Rows of a slice that count in nothing.
@@ -173,7 +199,7 @@ struct Left {
 }
 
 /// A count of what was shed, as counters take it.
-fn shed(count: u64) -> usize {
+pub(super) fn shed(count: u64) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 

@@ -4,7 +4,7 @@ use crate::geo::network::Asn;
 use crate::geo::network::Origin;
 use crate::journal::Journal;
 use crate::registry::HomeKey;
-use crate::store::{Slice, Standing};
+use crate::store::{Fold, Lease, Slice, Standing, Taken};
 use crate::verify::fixture::{
     enrolled, header, identity, key, monday, rules, sealed, tuesday_noon, verified, week,
 };
@@ -12,12 +12,13 @@ use crate::verify::verify;
 use phonehome_proto::batch::BatchHeader;
 use phonehome_proto::chance::{SeededChance, SharedChance};
 use phonehome_proto::net::Country;
-use phonehome_proto::time::Day;
+use phonehome_proto::time::{Day, ManualClock};
 use std::path::PathBuf;
 
 struct Bench {
     folder: tempfile::TempDir,
     weeks: Weeks,
+    clock: ManualClock,
     journal: Journal,
 }
 
@@ -34,6 +35,7 @@ impl Bench {
         let (journal, _) =
             Journal::start(store.clone(), Arc::clone(&identity), keys.clone(), chance);
         let atlas = AtlasInUse::new(Atlas::embedded());
+        let clock = ManualClock::new(closes_at(week()));
         let weeks = Weeks {
             store,
             keys,
@@ -41,10 +43,12 @@ impl Bench {
             atlas,
             metrics: Metrics::new(),
             holder: [1; 16],
+            clock: Arc::new(clock.clone()),
         };
         let bench = Self {
             folder,
             weeks,
+            clock,
             journal,
         };
         for home in 1..=homes {
@@ -169,6 +173,53 @@ async fn the_same_journal_folds_to_the_same_bytes_in_any_slices() {
     assert!(texts[0].contains("\"homes\": 30"), "{}", texts[0]);
 }
 
+/// Takes parts of the first pass for somebody else.
+async fn take_parts(bench: &Bench, count: u16) -> Fold {
+    let fold = Fold {
+        week: week(),
+        erasures: 0,
+        pass: 0,
+    };
+    let lease = |part| Lease {
+        holder: [100 + part; 16],
+        until: closes_at(week()).plus_seconds(sharing::LEASE_SECONDS),
+    };
+    let store = &bench.weeks.store;
+    let closed = store.close_week(week(), closes_at(week())).await;
+    closed.expect("closes");
+    for part in 0..count {
+        let lease = lease(u8::try_from(part).expect("few"));
+        let taken = store.take_part(fold, sharing::PARTS, lease, closes_at(week()));
+        assert_eq!(taken.await.expect("asks"), Taken::Part(part));
+    }
+    fold
+}
+
+#[tokio::test]
+async fn a_part_that_another_took_is_waited_for_and_then_taken_over() {
+    let bench = Bench::with_homes(30).await;
+    let alone = json::to_json(&bench.weeks.fold(week(), 1).await.expect("folds"));
+    take_parts(&bench, 3).await;
+    assert_eq!(bench.tick(closes_at(week())).await, []);
+    let late = closes_at(week()).plus_seconds(sharing::LEASE_SECONDS);
+    bench.clock.set(late);
+    assert_eq!(bench.tick(late).await, [id()]);
+    let releases = bench.weeks.store.releases().await.expect("reads");
+    assert_eq!(releases[0].text, alone);
+}
+
+#[tokio::test]
+async fn a_part_that_does_not_open_here_is_not_counted() {
+    let bench = Bench::with_homes(30).await;
+    let alone = json::to_json(&bench.weeks.fold(week(), 1).await.expect("folds"));
+    let fold = take_parts(&bench, 1).await;
+    let foreign = bench.weeks.store.keep_part(fold, 0, vec![7; 100]).await;
+    foreign.expect("keeps");
+    assert_eq!(bench.tick(closes_at(week())).await, [id()]);
+    let releases = bench.weeks.store.releases().await.expect("reads");
+    assert_eq!(releases[0].text, alone);
+}
+
 #[tokio::test]
 async fn a_week_is_released_by_hand_only_when_it_is_closed() {
     let bench = Bench::with_homes(20).await;
@@ -201,6 +252,7 @@ async fn a_week_is_not_folded_with_another_key() {
     let Bench {
         folder,
         weeks,
+        clock,
         journal,
     } = Bench::with_homes(20).await;
     let path = folder.path().join(format!("{}.key", week()));
@@ -212,6 +264,7 @@ async fn a_week_is_not_folded_with_another_key() {
     let bench = Bench {
         folder,
         weeks: Weeks { keys, ..weeks },
+        clock,
         journal,
     };
     let refused = bench.weeks.tick(closes_at(week())).await;
@@ -298,7 +351,8 @@ async fn a_row_that_does_not_open_is_left_out_and_counted() {
         header(1, 8).batch_id,
     );
     let sealed = sealed(1, header(1, 8));
-    let mut row = key.seal(ids, (None, false), &sealed, &sealed, [0; 12]);
+    let hashed = (&sealed, phonehome_proto::id::Hash::of(&sealed.payload));
+    let mut row = key.seal(ids, (None, false), hashed, &sealed, [0; 12]);
     row.sealed[20] ^= 1;
     let key_hash = phonehome_proto::id::Hash::of(&sealed.public_key);
     let append = vec![crate::store::Attempt::Append { row, key_hash }];

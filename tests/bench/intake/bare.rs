@@ -3,13 +3,13 @@
 //! Beside how many a second there are stands the processor time of each: where others use the machine
 //! too, that is what is left to compare.
 
-use super::fleet;
+use super::fleet::Fleet;
 use super::load::now;
 use anyhow::{Context, Result};
 use phonehome_collector::journal::week_key::WeekKey;
 use phonehome_collector::store::{Appended, Attempt, Store};
 use phonehome_proto::decode;
-use phonehome_proto::id::{BatchId, HomeId};
+use phonehome_proto::id::{BatchId, Hash, HomeId};
 use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
 use phonehome_proto::time::{Clock, SystemClock, Week};
 use phonehome_proto::v1;
@@ -53,25 +53,34 @@ pub(crate) fn decoding(batches: &[SealedBatch]) -> Result<Bare> {
     })
 }
 
-/// Sealed rows appended a second, durably, by one writer; and bytes on disk for each.
-pub(crate) async fn appends(folder: &Path, batches: &[SealedBatch], week: Week) -> Result<Bare> {
+/// Sealed rows appended a second, durably, by one writer: what the journal's own writer does with the
+/// same batches of the same homes, and nothing else.
+pub(crate) async fn appends(
+    folder: &Path,
+    batches: &[SealedBatch],
+    fleet: &Fleet,
+    week: Week,
+) -> Result<Bare> {
     let store = Store::open(&folder.join("bare.db"), true).await?;
     let key = WeekKey::new(week, [7; 32].into());
     store.open_week(week, key.check()).await?;
-    let key_hash = fleet::first_key(&store, SystemClock.now()).await?;
+    fleet.enrol(&store, SystemClock.now()).await?;
     let attempts: Vec<Attempt> = batches
         .iter()
         .zip(0_u64..)
         .map(|(batch, number)| {
-            let (mut home, mut id, mut nonce) = ([0; 32], [0; 16], [0; 12]);
-            for bytes in [&mut home[..8], &mut id[..8], &mut nonce[..8]] {
+            let (mut id, mut nonce) = ([0; 16], [0; 12]);
+            for bytes in [&mut id[..8], &mut nonce[..8]] {
                 bytes.copy_from_slice(&number.to_be_bytes());
             }
-            let ids = (HomeId::new(home), BatchId::new(id));
+            // The fleet's homes have their first key.
+            let key_hash = Hash::of(&batch.public_key);
+            let ids = (HomeId::new(*key_hash.as_bytes()), BatchId::new(id));
             // A receipt is as long as a signed hash; what it says is ciphertext in the row.
             let mut receipt = batch.clone();
             receipt.payload.truncate(150);
-            let row = key.seal(ids, (None, false), batch, &receipt, nonce);
+            let hashed = (batch, Hash::of(&batch.payload));
+            let row = key.seal(ids, (None, false), hashed, &receipt, nonce);
             Attempt::Append { row, key_hash }
         })
         .collect();

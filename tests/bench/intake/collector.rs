@@ -9,6 +9,7 @@ use phonehome_collector::config::Config;
 use phonehome_collector::run::ground::Ground;
 use phonehome_proto::chance::{SharedChance, SystemChance};
 use phonehome_proto::id::Audience;
+use phonehome_proto::seal::VerifyingKey;
 use phonehome_proto::time::Timestamp;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -64,9 +65,14 @@ impl Premises {
         self.ground.identity.audience()
     }
 
+    /// The key that its receipts are signed with.
+    pub(crate) fn key(&self) -> VerifyingKey {
+        self.ground.identity.public()
+    }
+
     /// Takes a fleet in.
     pub(crate) async fn enrol(&self, fleet: &Fleet, now: Timestamp) -> Result<()> {
-        fleet.enrol(&self.ground, now).await
+        fleet.enrol(&self.ground.store, now).await
     }
 
     /// Starts the collector on them, and waits until it answers.

@@ -5,7 +5,6 @@
 //! it does not.
 
 use anyhow::{Context, Result};
-use phonehome_collector::run::ground::Ground;
 use phonehome_collector::store::{EnrolAttempt, InviteRow, Store};
 use phonehome_proto::batch::{AgentVersion, Batch, BatchHeader, Coverage, Source};
 use phonehome_proto::census::{Basis, Census, CensusRow, PhoneCount, UnnamedShare};
@@ -59,15 +58,15 @@ impl Fleet {
         }
     }
 
-    /// Puts every home into the registry of a collector that does not run yet.
-    pub(crate) async fn enrol(&self, ground: &Ground, now: Timestamp) -> Result<()> {
+    /// Puts every home into the registry of a collector that does not run.
+    pub(crate) async fn enrol(&self, store: &Store, now: Timestamp) -> Result<()> {
         let token_hash = |home: &SigningKey| Hash::of(home.public().as_bytes());
         let invites = self.homes.iter().map(|home| InviteRow {
             token_hash: token_hash(home),
             expires_at: now.plus_seconds(3_600),
             uses: 1,
         });
-        ground.store.add_invites(invites.collect()).await?;
+        store.add_invites(invites.collect()).await?;
         for home in &self.homes {
             let attempt = EnrolAttempt {
                 home: home.public().home(),
@@ -80,7 +79,7 @@ impl Fleet {
                 receipt: Vec::new(),
                 now,
             };
-            ground.store.enrol(attempt).await?;
+            store.enrol(attempt).await?;
         }
         Ok(())
     }

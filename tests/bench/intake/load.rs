@@ -1,20 +1,21 @@
 //! Homes that report, many at once: as fast as they are answered, or at a pace of their own.
 //!
-//! Takes signed batches, one request each, over TLS connections that stay open; gives how long each
-//! answer took. At a pace, a request's time begins when it was due, so that a collector which holds
+//! Takes signed batches, one request each, over connections that stay open; gives how long each answer
+//! took, and looks at every receipt when the clock has stopped. At a pace, a request's time begins when it was due, so that a collector which holds
 //! everybody up is not excused by nobody having asked.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use hyper_util::rt::TokioIo;
-use phonehome_proto::seal::SealedBatch;
+use phonehome_proto::decode;
+use phonehome_proto::id::Hash;
+use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
 use phonehome_proto::status::{self, Outcome};
 use phonehome_proto::v1::SubmitRequest;
 use phonehome_proto::v1::intake_client::IntakeClient;
 use phonehome_tests::relay::believing_anything;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -36,7 +37,14 @@ pub(crate) struct Answered {
     pub(crate) waits: Vec<Duration>,
     /// Requests told to come back.
     pub(crate) deferred: usize,
+    receipts: Vec<Receipt>,
 }
+
+/// The SHA-256 of a payload, and what was answered for it.
+type Receipt = (Hash, SealedBatch);
+
+/// A request, and the SHA-256 of its payload.
+type Asked = (Hash, SubmitRequest);
 
 /// Open connections of homes.
 pub(crate) struct Homes(Vec<IntakeClient<Channel>>);
@@ -57,24 +65,23 @@ impl Homes {
         batches: Vec<SealedBatch>,
         at_once: usize,
     ) -> Result<Answered> {
-        let requests = Arc::new(requests(batches));
-        let next = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(Mutex::new(requests(batches).into_iter()));
         let start = now();
         let mut senders = JoinSet::new();
         for sender in 0..at_once {
             let mut client = self.0[sender % self.0.len()].clone();
-            let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+            let requests = Arc::clone(&requests);
+            let next = move || requests.lock().map_or(None, |mut requests| requests.next());
             senders.spawn(async move {
-                let mut waits = Vec::new();
-                let mut deferred = 0;
-                while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut told = Told::default();
+                while let Some((hash, request)) = next() {
                     let asked = now();
-                    match send(&mut client, request.clone()).await? {
-                        Sent::Held => waits.push(now() - asked),
-                        Sent::Deferred => deferred += 1,
+                    match send(&mut client, request).await? {
+                        Some(receipt) => told.held(now() - asked, (hash, receipt)),
+                        None => told.deferred += 1,
                     }
                 }
-                anyhow::Ok((waits, deferred))
+                anyhow::Ok(told)
             });
         }
         gather(start, senders).await
@@ -103,10 +110,15 @@ impl Homes {
                 }
                 let mut client = self.0[number % self.0.len()].clone();
                 senders.spawn(async move {
-                    Ok(match send(&mut client, request).await? {
-                        Sent::Held => (vec![(now() - start).saturating_sub(due)], 0),
-                        Sent::Deferred => (Vec::new(), 1),
-                    })
+                    let mut told = Told::default();
+                    let (hash, request) = request;
+                    match send(&mut client, request).await? {
+                        Some(receipt) => {
+                            told.held((now() - start).saturating_sub(due), (hash, receipt));
+                        }
+                        None => told.deferred += 1,
+                    }
+                    anyhow::Ok(told)
                 });
                 next = requests.next();
             }
@@ -116,6 +128,20 @@ impl Homes {
 }
 
 impl Answered {
+    /// Whether each receipt says, in the collector's name, that it holds the payload it was asked to.
+    pub(crate) fn verify(&self, collector: &VerifyingKey) -> Result<()> {
+        for (hash, sealed) in &self.receipts {
+            let payload = sealed.open(PayloadType::Receipt, collector)?;
+            let receipt = decode::receipt(payload)?;
+            ensure!(
+                receipt.payload_hash == *hash,
+                "a receipt is for another payload"
+            );
+        }
+        ensure!(self.receipts.len() == self.waits.len(), "a receipt each");
+        Ok(())
+    }
+
     /// The wait that so many of a hundred did not exceed.
     pub(crate) fn percentile(&self, percent: usize) -> Duration {
         let at = (self.waits.len() * percent / 100).min(self.waits.len().saturating_sub(1));
@@ -129,49 +155,63 @@ impl Answered {
     }
 }
 
-enum Sent {
-    Held,
-    Deferred,
+/// What was answered to one sender.
+#[derive(Default)]
+struct Told {
+    waits: Vec<Duration>,
+    deferred: usize,
+    receipts: Vec<Receipt>,
 }
 
-fn requests(batches: Vec<SealedBatch>) -> Vec<SubmitRequest> {
-    let wire = batches.into_iter().map(status::envelope_to_wire);
-    wire.map(|batch| SubmitRequest {
-        batches: vec![batch],
-    })
-    .collect()
+impl Told {
+    fn held(&mut self, wait: Duration, receipt: Receipt) {
+        self.waits.push(wait);
+        self.receipts.push(receipt);
+    }
 }
 
-async fn send(client: &mut IntakeClient<Channel>, request: SubmitRequest) -> Result<Sent> {
+fn requests(batches: Vec<SealedBatch>) -> Vec<Asked> {
+    let ask = |batch: SealedBatch| {
+        let hash = Hash::of(&batch.payload);
+        let batches = vec![status::envelope_to_wire(batch)];
+        (hash, SubmitRequest { batches })
+    };
+    batches.into_iter().map(ask).collect()
+}
+
+/// The receipt; `None` if it is told to come back.
+async fn send(
+    client: &mut IntakeClient<Channel>,
+    request: SubmitRequest,
+) -> Result<Option<SealedBatch>> {
     match client.submit(request).await {
         Ok(answer) => {
             let outcome = answer.into_inner().outcomes.pop().context("an outcome")?;
             match status::outcome_from_wire(outcome) {
-                Some(Outcome::Receipt(_)) => Ok(Sent::Held),
+                Some(Outcome::Receipt(receipt)) => Ok(Some(receipt)),
                 other => bail!("not a receipt: {other:?}"),
             }
         }
-        Err(status) if status::retry_after_seconds(&status).is_some() => Ok(Sent::Deferred),
+        Err(status) if status::retry_after_seconds(&status).is_some() => Ok(None),
         Err(status) => bail!("no answer: {status}"),
     }
 }
 
-async fn gather(
-    start: Instant,
-    mut senders: JoinSet<Result<(Vec<Duration>, usize)>>,
-) -> Result<Answered> {
-    let (mut waits, mut deferred) = (Vec::new(), 0);
-    while let Some(sent) = senders.join_next().await {
-        let (more, away) = sent??;
-        waits.extend(more);
-        deferred += away;
+async fn gather(start: Instant, mut senders: JoinSet<Result<Told>>) -> Result<Answered> {
+    let mut all = Told::default();
+    while let Some(told) = senders.join_next().await {
+        let told = told??;
+        all.waits.extend(told.waits);
+        all.receipts.extend(told.receipts);
+        all.deferred += told.deferred;
     }
     let wall = now() - start;
-    waits.sort_unstable();
+    all.waits.sort_unstable();
     Ok(Answered {
         wall,
-        waits,
-        deferred,
+        waits: all.waits,
+        deferred: all.deferred,
+        receipts: all.receipts,
     })
 }
 

@@ -6,6 +6,7 @@
 use super::raw::{self, Raw};
 use super::{Stage, balances, moved};
 use anyhow::{Context as _, Result, ensure};
+use phonehome_collector::intake::ending::End;
 use phonehome_collector::metrics::Counter;
 use phonehome_collector::run::Handle;
 use phonehome_proto::reject::Reject;
@@ -285,6 +286,15 @@ async fn readers_that_are_slow_keep_nobody_out() -> Result<()> {
         let answer = raw::get(address, "/healthz").await?;
         ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
+    let cut = || {
+        let metrics = stage.collector.metrics();
+        metrics[&Counter::ReadersEnded(End::NoRoom)]
+    };
+    ensure!(
+        cut() >= 1_100 - 1_024,
+        "each that had to go is counted: {}",
+        cut()
+    );
     drop(slow);
     stage.collector.stop().await;
     Ok(())

@@ -45,6 +45,9 @@ fn balances(samples: &BTreeMap<String, u64>) -> Result<()> {
     let ends = ["answered", "deferred", "unreadable", "abandoned"];
     let ended: u64 = ends.iter().map(|end| sum(&format!("requests_{end}"))).sum();
     ensure!(sum("requests_received") == ended, "requests: {samples:?}");
+    // Nobody but the home that is there from the start is connected.
+    let gone = sum("connections_refused") + sum("connections_ended");
+    ensure!(sum("connections_received") == gone + 1, "{samples:?}");
     ensure!(
         sum("requests_turned_away") == sum("requests_deferred"),
         "{samples:?}"
@@ -85,7 +88,20 @@ async fn the_counters_balance_from_outside_and_no_reader_sees_them() -> Result<(
     raw.begin(1, &[]).await?;
     raw.send(1, &raw::message_head(true, 1), true).await?;
     raw.ended(1).await?;
-    let samples = scrape(admin).await?;
+    drop(raw);
+    let is_gone = |samples: &BTreeMap<String, u64>| {
+        let ended = |why| {
+            samples[&format!("phonehome_collector_connections_ended_total{{reason=\"{why}\"}}")]
+        };
+        // Who hangs up before it has read everything breaks the line.
+        ended("closed") + ended("broken") == 1
+    };
+    let samples = loop {
+        let samples = scrape(admin).await?;
+        if is_gone(&samples) {
+            break samples;
+        }
+    };
     balances(&samples)?;
     let total = |noun: &str| samples[&format!("phonehome_collector_{noun}_total")];
     ensure!(

@@ -7,7 +7,7 @@ pub(super) const AGENT_EDGES: &[(&str, &[&str])] = &[
     // The kernel's counters come from `capture` as they are; there is no stage between. Every packet is
     // looked up in tables of `flow` and of `device`: one seeded hash serves both.
     ("flow", &["capture", "hash", "name", "packet", "tally"]),
-    ("evidence", &["packet"]),
+    ("evidence", &["hash", "packet"]),
     ("device", &["evidence", "hash", "packet", "tally"]),
     ("observe", &["device", "evidence", "tally"]),
     ("batch", &["observe"]),
@@ -40,7 +40,8 @@ pub(super) const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
         "registry",
         &["envelope", "geo", "identity", "secret_file", "store"],
     ),
-    ("revocation", &["journal", "store"]),
+    // An operator's word outlives the database as a home's own does.
+    ("revocation", &["identity", "journal", "ledger", "store"]),
     ("verify", &["registry", "store"]),
     (
         "journal",
@@ -80,7 +81,7 @@ pub(super) const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
         "weeks",
         &[
             "count", "enrich", "fold", "format", "geo", "identity", "journal", "metrics",
-            "release", "store",
+            "packing", "release", "store",
         ],
     ),
     (
@@ -90,15 +91,24 @@ pub(super) const COLLECTOR_EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("fold", &["geo"]),
-    ("enrich", &["fold", "geo"]),
-    ("count", &["enrich", "fold", "geo"]),
+    // What a slice of a week adds up to is kept until all slices are there: each says how it is packed.
+    ("geo", &["packing"]),
+    ("enrich", &["fold", "geo", "packing"]),
+    ("count", &["enrich", "fold", "geo", "packing"]),
     ("release", &["count", "geo", "map", "stats"]),
     ("map", &["release"]),
     ("format", &["map", "release"]),
     // Pages say what a release's numbers rest on: who owns a name, whose registry, which tables.
     ("site", &["format", "geo", "map", "release"]),
     ("publish", &["format", "map", "release", "site"]),
-    ("api", &["format", "identity", "publish", "release", "site"]),
+    // Who asks too often is told so by place, as homes are; a proxy's word on whom it speaks for is believed
+    // by the same rule. Pictures are drawn to size on demand.
+    (
+        "api",
+        &[
+            "format", "identity", "intake", "line", "map", "metrics", "publish", "release", "site",
+        ],
+    ),
     ("query", &["api", "format", "map", "release"]),
 ];
 

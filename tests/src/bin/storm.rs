@@ -1,6 +1,7 @@
 //! `storm [COUNT [FIRST]]`: plays storms, and cuts the first that fails down to a few lines.
 //!
-//! Prints the rate. A reproduction goes to standard output; kept as a file in `tests/data/storm`, an
+//! Prints what happened, and the rate; fails also if, in so many storms, something never happened that they
+//! are about. A reproduction goes to standard output; kept as a file in `tests/data/storm`, an
 //! ordinary test plays it for ever. `storm FILE` plays one.
 
 #![allow(
@@ -11,6 +12,7 @@
 
 use anyhow::{Context, Result, bail};
 use phonehome_proto::time::{Clock, SystemClock};
+use phonehome_tests::storm::happened::ENOUGH;
 use phonehome_tests::storm::run::{play_all, play_alone};
 use phonehome_tests::storm::script::Script;
 use std::process::ExitCode;
@@ -27,19 +29,25 @@ fn main() -> Result<ExitCode> {
     let count = number(0).transpose()?.unwrap_or(COUNT);
     let first = number(1).transpose()?.unwrap_or(0);
     let began = SystemClock.now();
-    let found = play_all(first..first + count, |over| {
+    let outcome = play_all(first..first + count, |over| {
         if over.is_multiple_of(1_000) {
             eprintln!("{over} storms");
         }
     });
-    if let Some(found) = found {
+    print!("{}", outcome.happened);
+    if let Some(found) = outcome.found {
         println!("{}", found.to_file());
         eprintln!("as it was drawn: {}", found.failure);
         return Ok(ExitCode::FAILURE);
     }
-    let seconds = SystemClock.now().nanos_since(began) / 1_000_000;
-    let per_second = i64::try_from(count)? * 1_000 / seconds.max(1);
+    let milliseconds = SystemClock.now().nanos_since(began) / 1_000_000;
+    let per_second = i64::try_from(count)? * 1_000 / milliseconds.max(1);
     println!("{count} storms from seed {first}, nothing failed: {per_second} a second");
+    let missing = outcome.happened.missing();
+    if count >= ENOUGH && !missing.is_empty() {
+        eprintln!("never happened: {}", missing.join(", "));
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -47,8 +55,9 @@ fn play_file(path: &str) -> Result<ExitCode> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {path}"))?;
     let script: Script = text.parse()?;
     match play_alone(&script) {
-        Ok(trace) => {
-            println!("{}", trace.to_hex());
+        Ok(played) => {
+            print!("{}", played.happened);
+            println!("{}", played.trace.to_hex());
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) => bail!("{failure}"),

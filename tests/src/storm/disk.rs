@@ -2,19 +2,29 @@
 //!
 //! A [`Snapshot`] is every byte that the collector has given to the system. All that it has synced
 //! survives a power cut; between two snapshots lie writes of which any part may have reached the disk,
-//! and each write may have stopped within a sector. Three barriers are known and kept, because the
-//! collector waits for the disk there: a week's key is on the disk, whole, before anything that was sealed
-//! with it, it is off the disk before its rows are deleted, and what is moved from the log into the database's
-//! file is in the log, whole, until all of it has arrived.
+//! and each write may have stopped within a sector. Barriers are known and kept where the collector waits
+//! for the disk:
+//! - a week's key is on the disk, whole, before anything that was sealed with it, and off the disk before
+//!   its rows are deleted;
+//! - what is moved from the log into the database's file is in the log, whole, until all of it has arrived;
+//! - the ledger's copy is written when the database holds what it tells, it is counted when it is written,
+//!   and a release is published when the database holds it.
 
+mod places;
+mod torn;
+
+pub use places::Places;
+
+use super::happened::Happened;
 use crate::simulation::dice::Dice;
 use anyhow::{Context, Result};
-use phonehome_proto::chance::Chance;
-use std::collections::BTreeMap;
+use phonehome_collector::ledger::COUNTER;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use torn::{mixed_pages, torn_end, torn_file, torn_keys};
 
 /// What stands on the disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,67 +35,10 @@ pub struct Snapshot {
     log: Vec<u8>,
     /// The key files, by name.
     keys: BTreeMap<String, Vec<u8>>,
-}
-
-/// Where things stand on a collector's disk.
-#[derive(Clone, Debug)]
-pub struct Places {
-    folder: PathBuf,
-}
-
-/// A disk writes so many bytes or none, but for the sector under its head when the power fails.
-const SECTOR_BYTES: usize = 512;
-
-/// The pages of the database's file.
-const PAGE_BYTES: usize = 8_192;
-
-// === impl Places ===
-
-impl Places {
-    /// A disk in this folder, which is made.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn make(folder: PathBuf) -> io::Result<Self> {
-        let places = Self { folder };
-        fs::create_dir_all(places.data())?;
-        fs::create_dir_all(places.keys())?;
-        Ok(places)
-    }
-
-    /// The folder itself.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The database's file.
-    #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.data().join("collector.db")
-    }
-
-    /// The folder of the key files.
-    #[must_use]
-    pub fn keys(&self) -> PathBuf {
-        self.folder.join("keys")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.data().join("collector.db-wal")
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    /// Removes all of it.
-    ///
-    /// # Errors
-    /// Whatever the system says.
-    pub fn remove(&self) -> io::Result<()> {
-        fs::remove_dir_all(&self.folder)
-    }
+    /// The ledger's copy, and the file that counts it.
+    ledger: [Vec<u8>; 2],
+    /// The releases that are published, by name. Their files never change.
+    published: BTreeSet<String>,
 }
 
 // === impl Snapshot ===
@@ -97,26 +50,39 @@ impl Snapshot {
     /// Whatever the system says.
     pub fn take(places: &Places) -> io::Result<Self> {
         let mut keys = BTreeMap::new();
-        for entry in fs::read_dir(places.keys())? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            keys.insert(name, fs::read(entry.path())?);
+        for name in names_in(&places.keys())? {
+            let bytes = fs::read(places.keys().join(&name))?;
+            keys.insert(name, bytes);
         }
+        let counter = keys.remove(COUNTER).unwrap_or_default();
         Ok(Self {
             database: read_if_there(&places.database())?,
             log: read_if_there(&places.log())?,
             keys,
+            ledger: [read_if_there(&places.ledger())?, counter],
+            published: names_in(&places.published())?,
         })
     }
 
-    /// Puts it onto another disk.
+    /// Puts it onto another disk, which has [inherited](Places::inherit) the rest.
     ///
     /// # Errors
     /// Whatever the system says.
     pub fn restore(&self, places: &Places) -> io::Result<()> {
         write(&places.database(), &self.database)?;
-        if !self.log.is_empty() {
-            write(&places.log(), &self.log)?;
+        let [ledger, counter] = &self.ledger;
+        let others = [
+            (places.log(), &self.log),
+            (places.ledger(), ledger),
+            (places.keys().join(COUNTER), counter),
+        ];
+        for (path, bytes) in others {
+            if !bytes.is_empty() {
+                write(&path, bytes)?;
+            }
+        }
+        for name in names_in(&places.published())?.difference(&self.published) {
+            fs::remove_dir_all(places.published().join(name))?;
         }
         self.keys
             .iter()
@@ -126,28 +92,64 @@ impl Snapshot {
     /// What is left if the power fails on the way from this to `after`. Where keys are destroyed,
     /// `is_first` says that nothing else was done before.
     #[must_use]
-    pub fn torn(&self, after: &Self, is_first: bool, dice: &mut Dice) -> Self {
+    pub fn torn(
+        &self,
+        after: &Self,
+        is_first: bool,
+        dice: &mut Dice,
+        happened: &mut Happened,
+    ) -> Self {
+        let mut left = self.torn_store(after, is_first, dice, happened);
+        left.ledger.clone_from(&self.ledger);
+        left.published.clone_from(&self.published);
+        let is_stored = left.database == after.database && left.log == after.log;
+        if is_stored && left.keys == after.keys {
+            let [ledger, counter] = [0, 1].map(|file| [&self.ledger[file], &after.ledger[file]]);
+            left.ledger[0] = torn_end(ledger[0], ledger[1], dice);
+            if left.ledger[0] == *ledger[1] && dice.happens(0.5) {
+                left.ledger[1].clone_from(counter[1]);
+            }
+            happened.note_if(left.ledger != after.ledger, "disk", "the ledger is torn");
+            let new = after.published.difference(&self.published).cloned();
+            left.published.extend(new.filter(|_| dice.happens(0.5)));
+        }
+        happened.note_if(left != *self && left == *after, "disk", "all of it arrived");
+        happened.note_if(
+            left == *self && left != *after,
+            "disk",
+            "nothing of it arrived",
+        );
+        left
+    }
+
+    /// The same of the database and the keys.
+    fn torn_store(
+        &self,
+        after: &Self,
+        is_first: bool,
+        dice: &mut Dice,
+        happened: &mut Happened,
+    ) -> Self {
         let made = |name: &String| !self.keys.contains_key(name);
         let gone = |name: &String| !after.keys.contains_key(name);
         let comes = after.keys.keys().any(made);
         let goes = self.keys.keys().any(gone);
         if goes && !is_first {
             // Nobody outside can tell what of the rest stands before it.
-            let either = if dice.happens(0.5) { self } else { after };
-            return either.clone();
+            return if dice.happens(0.5) { self } else { after }.clone();
         }
+        // A log that was empty may have been written, moved and emptied meanwhile: the file tells.
+        let is_appended = after.log.starts_with(&self.log)
+            && (!self.log.is_empty() || after.database == self.database);
         // Key files come and go before what depends on them is written: either they are torn, or all the
         // rest has not begun.
         if (comes || goes) && dice.happens(0.4) {
+            happened.note("disk", "a key file is torn");
             return Self {
                 keys: torn_keys(&self.keys, &after.keys, dice),
                 ..self.clone()
             };
         }
-        let keys = after.keys.clone();
-        // A log that was empty may have been written, moved and emptied meanwhile: the file tells.
-        let is_appended = after.log.starts_with(&self.log)
-            && (!self.log.is_empty() || after.database == self.database);
         if after.database != self.database && !is_appended {
             // The log was emptied: what it held had arrived.
             return if dice.happens(0.5) || comes || goes {
@@ -157,24 +159,23 @@ impl Snapshot {
             };
         }
         if after.database != self.database && dice.happens(0.5) {
+            happened.note("disk", "pages are mixed");
             return Self {
                 database: mixed_pages(&self.database, &after.database, dice),
-                log: after.log.clone(),
-                keys,
+                ..after.clone()
             };
         }
-        if !is_appended {
-            // The log begins anew over what had arrived in the database's file long ago.
-            return Self {
-                database: self.database.clone(),
-                log: torn_file(&self.log, &after.log, dice),
-                keys,
-            };
-        }
+        // Where it was not appended to, it begins anew over what had arrived in the file long ago.
+        let log = torn_file(&self.log, &after.log, dice);
+        happened.note_if(
+            log != self.log && log != after.log,
+            "disk",
+            "the log is torn",
+        );
         Self {
             database: self.database.clone(),
-            log: torn_file(&self.log, &after.log, dice),
-            keys,
+            log,
+            ..after.clone()
         }
     }
 
@@ -207,99 +208,10 @@ impl Snapshot {
     }
 }
 
-/// Files that were made may be missing still; they get their names when they are whole. Those that were
-/// removed may be there still, or hold what they were overwritten with.
-fn torn_keys(
-    before: &BTreeMap<String, Vec<u8>>,
-    after: &BTreeMap<String, Vec<u8>>,
-    dice: &mut Dice,
-) -> BTreeMap<String, Vec<u8>> {
-    let mut torn = before.clone();
-    for (name, bytes) in after {
-        if !before.contains_key(name) && dice.happens(0.5) {
-            torn.insert(name.clone(), bytes.clone());
-        }
-    }
-    for (name, bytes) in before {
-        if !after.contains_key(name) {
-            match dice.below(3) {
-                0 => {}
-                1 => {
-                    let mut overwritten = bytes.clone();
-                    let digits = overwritten.len().min(64);
-                    overwritten[..digits].fill(b'0');
-                    torn.insert(name.clone(), overwritten);
-                }
-                _ => {
-                    torn.remove(name);
-                }
-            }
-        }
-    }
-    torn
-}
-
-/// Some pages are new, some are old, and one is both.
-fn mixed_pages(before: &[u8], after: &[u8], dice: &mut Dice) -> Vec<u8> {
-    let share = dice.fraction();
-    let mut mixed = before.to_vec();
-    if after.len() > mixed.len() {
-        mixed.resize(after.len(), 0);
-    }
-    for (at, page) in after.chunks(PAGE_BYTES).enumerate() {
-        let start = at * PAGE_BYTES;
-        if dice.happens(share) {
-            mixed[start..start + page.len()].copy_from_slice(page);
-        } else if dice.happens(0.1) {
-            let sectors = dice.below(page.len() / SECTOR_BYTES + 1) * SECTOR_BYTES;
-            mixed[start..start + sectors].copy_from_slice(&page[..sectors]);
-        }
-    }
-    mixed
-}
-
-/// Of the sectors that differ, the first ones are new; the next may hold anything, and those after it are
-/// old, or new all the same, since a disk writes in an order of its own.
-fn torn_file(before: &[u8], after: &[u8], dice: &mut Dice) -> Vec<u8> {
-    let differs = |at: usize| {
-        let sector = |file: &[u8]| {
-            let end = (at + SECTOR_BYTES).min(file.len());
-            file.get(at..end).unwrap_or_default().to_vec()
-        };
-        sector(before) != sector(after)
-    };
-    let changed: Vec<usize> = (0..after.len())
-        .step_by(SECTOR_BYTES)
-        .filter(|at| differs(*at))
-        .collect();
-    let whole = dice.below(changed.len() + 1);
-    let is_disorderly = dice.happens(0.3);
-    let mut torn = before.to_vec();
-    let put = |torn: &mut Vec<u8>, at: usize, bytes: &[u8]| {
-        if torn.len() < at + bytes.len() {
-            torn.resize(at + bytes.len(), 0);
-        }
-        torn[at..at + bytes.len()].copy_from_slice(bytes);
-    };
-    for (nth, at) in changed.into_iter().enumerate() {
-        let sector = &after[at..(at + SECTOR_BYTES).min(after.len())];
-        if nth < whole || (is_disorderly && nth > whole && dice.happens(0.5)) {
-            put(&mut torn, at, sector);
-        } else if nth == whole && dice.happens(0.5) {
-            let mut garbage = vec![0; sector.len()];
-            dice.fill(&mut garbage);
-            let kept = dice.below(sector.len());
-            for (nth, byte) in garbage.iter_mut().enumerate() {
-                // Disks harm no byte that was not to be written; the engine counts on it.
-                let is_written = before.get(at + nth) != Some(&sector[nth]);
-                if nth < kept || !is_written {
-                    *byte = sector[nth];
-                }
-            }
-            put(&mut torn, at, &garbage);
-        }
-    }
-    torn
+fn names_in(folder: &Path) -> io::Result<BTreeSet<String>> {
+    fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 fn read_if_there(path: &Path) -> io::Result<Vec<u8>> {
@@ -313,24 +225,4 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(path)?.write_all(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_torn_file_is_somewhere_between() {
-        let before = vec![1; 3 * SECTOR_BYTES];
-        let mut after = before.clone();
-        after.extend(vec![2; 5 * SECTOR_BYTES]);
-        let mut lengths = std::collections::BTreeSet::new();
-        for seed in 0..200 {
-            let torn = torn_file(&before, &after, &mut Dice::new(seed));
-            assert_eq!(torn[..before.len()], before, "what was synced stays");
-            assert!(torn.len() <= after.len());
-            lengths.insert(torn.len());
-        }
-        assert!(lengths.len() >= 6, "{lengths:?}");
-    }
 }

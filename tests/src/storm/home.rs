@@ -5,6 +5,7 @@
 //! before anything is sent, and who leaves deletes what waits before it says so. At any time
 //! sealed = held + refused for good + lost + waiting.
 
+mod errands;
 mod identity;
 
 pub use identity::{Account, Fact, Identity};
@@ -14,21 +15,15 @@ use super::report::PARTS_MAX;
 use anyhow::{Result, ensure};
 use phonehome_agent::consent::{self, Given};
 use phonehome_agent::spool::{Spool, SpoolLimits};
-use phonehome_agent::uplink::{Pace, Refusal, Rules, Submitted, Uplink, UplinkError, Waits};
+use phonehome_agent::uplink::Uplink;
 use phonehome_proto::batch::AgentVersion;
 use phonehome_proto::chance::{Chance, SeededChance};
 use phonehome_proto::encode;
-use phonehome_proto::endpoint::ENDPOINT_LIST_VERSION;
 use phonehome_proto::enrolment::{Enrolment, Invite};
-use phonehome_proto::id::{Audience, BatchId};
-use phonehome_proto::reject::Reject;
-use phonehome_proto::rotation::{Rotation, RotationFacts};
+use phonehome_proto::id::{Audience, BatchId, HomeId};
 use phonehome_proto::seal::{PayloadType, SealedBatch, SigningKey, VerifyingKey};
 use phonehome_proto::time::{Day, Timestamp};
-use phonehome_proto::withdrawal::Withdrawal;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::time::Duration;
 
 /// A home, whoever lives there.
 pub struct Home {
@@ -42,20 +37,8 @@ pub struct Home {
     chance: SeededChance,
 }
 
-/// Nobody waits in a storm.
-struct NoWaits;
-
-impl Waits for NoWaits {
-    fn wait(&mut self, _pause: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::ready(()))
-    }
-}
-
 /// Homes that can ever be in one storm: each needs cells of its own.
 pub const IDENTITIES_MAX: usize = 32;
-
-/// The endpoint lists that homes of a storm go by.
-const LISTS: [u32; 1] = [ENDPOINT_LIST_VERSION];
 
 /// Days a home tells of when it was asleep for longer.
 const DAYS_MAX: u32 = 10;
@@ -116,6 +99,7 @@ impl Home {
             former: Vec::new(),
             given,
             withdrawal: None,
+            serial_seen: None,
             unsealed: self.today(now),
             spool: Spool::open(&folder, limits)?,
             folder,
@@ -171,180 +155,6 @@ impl Home {
         Some(identity.seal(audience, fact.batch_id, fact.day, 0, version))
     }
 
-    /// Asks to be taken in.
-    ///
-    /// # Errors
-    /// [`UplinkError`], when there is no answer.
-    pub async fn enrol(&mut self) -> Result<(), UplinkError> {
-        let Some(identity) = &mut self.identity else {
-            return Ok(());
-        };
-        let mut pace = Pace {
-            chance: &mut self.chance,
-            waits: &mut NoWaits,
-        };
-        let rules = self.uplink.rules((None, &LISTS), &mut pace).await?;
-        let answer = self
-            .uplink
-            .enrol(&rules, &identity.enrolment, identity.token, &mut pace)
-            .await?;
-        match answer {
-            Ok(_) => identity.is_in = true,
-            Err(refusal) if refusal.is_final() => self.identity = None,
-            Err(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Sends what waits; gives the receipts it got. Finishes a rotation first.
-    ///
-    /// # Errors
-    /// [`UplinkError`], when there is no answer to all of it.
-    pub async fn send(&mut self) -> (Vec<SealedBatch>, Result<(), UplinkError>) {
-        let mut submitted = Submitted::default();
-        let sent = self.send_into(&mut submitted).await;
-        if let Some(identity) = &mut self.identity {
-            identity.account.held += submitted.held.len() as u64;
-            let refused = submitted.refused.iter();
-            let for_good = refused.filter(|(_, refusal)| refusal.is_final()).count();
-            identity.account.refused += for_good as u64;
-            identity.note_lost();
-        }
-        let receipts = submitted.held.iter().map(|held| held.sealed().clone());
-        (receipts.collect(), sent)
-    }
-
-    async fn send_into(&mut self, submitted: &mut Submitted) -> Result<(), UplinkError> {
-        if !self.takes_part() {
-            return Ok(());
-        }
-        let rules = self.rules().await?;
-        self.finish_rotation().await?;
-        let Some(identity) = self
-            .identity
-            .as_mut()
-            .filter(|identity| identity.next.is_none())
-        else {
-            return Ok(());
-        };
-        let (ours, may_send) = (identity.ours(), identity.may_send());
-        let mut pace = Pace {
-            chance: &mut self.chance,
-            waits: &mut NoWaits,
-        };
-        let under = (&may_send, &rules);
-        self.uplink
-            .submit(under, &mut identity.spool, &ours, &mut pace, submitted)
-            .await
-    }
-
-    /// Replaces its key.
-    ///
-    /// # Errors
-    /// [`UplinkError`], when there is no answer; the rotation is then under way.
-    pub async fn rotate(&mut self) -> Result<(), UplinkError> {
-        if !self.takes_part() {
-            return Ok(());
-        }
-        let seed = self.chance.bytes();
-        if let Some(identity) = &mut self.identity
-            && identity.next.is_none()
-        {
-            identity.next = Some(SigningKey::from_seed(&seed));
-        }
-        self.finish_rotation().await
-    }
-
-    async fn finish_rotation(&mut self) -> Result<(), UplinkError> {
-        let audience = self.audience();
-        let Some(identity) = &mut self.identity else {
-            return Ok(());
-        };
-        let Some(next) = &identity.next else {
-            return Ok(());
-        };
-        let facts = RotationFacts {
-            audience,
-            home: identity.id,
-            new_key: next.public(),
-        };
-        let proof = next.sign(PayloadType::Rotate, &encode::rotation_facts(&facts));
-        let payload = encode::rotation(&Rotation { facts, proof });
-        let sealed = SealedBatch::seal(PayloadType::Rotate, payload, &identity.key);
-        let mut pace = Pace {
-            chance: &mut self.chance,
-            waits: &mut NoWaits,
-        };
-        match self
-            .uplink
-            .rotate((identity.id, &sealed), &mut pace)
-            .await?
-        {
-            Ok(_) => {
-                identity.former.push(identity.key.public());
-                identity.key = identity.next.take().expect("it was just there");
-            }
-            Err(refusal) if refusal.is_final() => identity.next = None,
-            Err(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Leaves: deletes what waits, and tells the collector, now or when it is asked again.
-    ///
-    /// # Errors
-    /// [`UplinkError`], when there is no answer.
-    ///
-    /// # Panics
-    /// When the spool's folder fails.
-    pub async fn withdraw(&mut self) -> Result<(), UplinkError> {
-        let audience = self.audience();
-        let Some(identity) = self.identity.as_mut().filter(|identity| identity.is_in) else {
-            return Ok(());
-        };
-        if identity.withdrawal.is_none() {
-            let withdrawal = Withdrawal {
-                audience,
-                home: identity.id,
-                nonce: self.chance.bytes(),
-            };
-            let payload = encode::withdrawal(&withdrawal);
-            let sealed = SealedBatch::seal(PayloadType::Withdraw, payload, &identity.key);
-            identity.withdrawal = Some(sealed);
-            for slot in identity.spool.slots() {
-                identity
-                    .spool
-                    .remove(slot)
-                    .expect("the spool's folder works");
-                identity.account.lost += 1;
-            }
-        }
-        let mut sealed = identity.withdrawal.clone().expect("it was just signed");
-        let mut pace = Pace {
-            chance: &mut self.chance,
-            waits: &mut NoWaits,
-        };
-        let mut answer = self
-            .uplink
-            .withdraw((identity.id, &sealed), &mut pace)
-            .await?;
-        if let (Err(Refusal::Known(Reject::KeyRetired)), Some(next)) = (&answer, &identity.next) {
-            // The rotation under way had arrived.
-            sealed = SealedBatch::seal(PayloadType::Withdraw, sealed.payload, next);
-            answer = self
-                .uplink
-                .withdraw((identity.id, &sealed), &mut pace)
-                .await?;
-        }
-        match answer {
-            Ok(_) => self.identity = None,
-            Err(refusal) if refusal.is_final() => self.identity = None,
-            Err(Refusal::Known(Reject::UnknownKey)) => self.identity = None,
-            Err(_) => {}
-        }
-        Ok(())
-    }
-
     /// The agent ends and starts again: what it remembers is on its disk.
     ///
     /// # Errors
@@ -356,6 +166,17 @@ impl Home {
             ensure!(identity.spool.waiting() == before, "the spool forgot");
         }
         Ok(())
+    }
+
+    /// Somebody tells the household that its collector may know nothing of it: if so, it asks to be taken in
+    /// again the next time.
+    pub fn doubt(&mut self, is_known: impl Fn(HomeId) -> bool) {
+        if let Some(identity) = &mut self.identity
+            && identity.withdrawal.is_none()
+            && !is_known(identity.id)
+        {
+            identity.is_in = false;
+        }
     }
 
     /// Whether every batch that was sealed is accounted for.
@@ -392,18 +213,5 @@ impl Home {
 
     fn audience(&self) -> Audience {
         self.collector.audience()
-    }
-
-    fn takes_part(&self) -> bool {
-        let identity = self.identity.as_ref();
-        identity.is_some_and(|identity| identity.is_in && identity.withdrawal.is_none())
-    }
-
-    async fn rules(&mut self) -> Result<Rules, UplinkError> {
-        let mut pace = Pace {
-            chance: &mut self.chance,
-            waits: &mut NoWaits,
-        };
-        self.uplink.rules((None, &LISTS), &mut pace).await
     }
 }

@@ -4,9 +4,14 @@
 //! [`Weather`] of the home wants it. What arrives at the collector, and what it said, is written down,
 //! whether or not the home hears of it.
 
+mod letter;
+
+pub use letter::{Content, Letter, Told};
+
+use super::happened::Happened;
 use super::operation::{Gust, Weather};
 use hyper_util::rt::TokioIo;
-use phonehome_collector::intake::proxy::Source;
+use letter::ask;
 use phonehome_proto::v1;
 use phonehome_proto::v1::intake_server::{Intake, IntakeServer};
 use std::collections::{BTreeMap, VecDeque};
@@ -14,38 +19,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::DuplexStream;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Code, Request, Response, Status};
-
-/// A request on its way, and whose it is.
-#[derive(Clone, Debug)]
-pub struct Letter {
-    /// Where it comes from.
-    pub from: IpAddr,
-    /// What it asks.
-    pub content: Content,
-}
-
-/// What a request asks.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// To be taken in.
-    Enrol(v1::EnrolRequest),
-    /// To take batches.
-    Submit(v1::SubmitRequest),
-    /// To be known by another key.
-    Rotate(v1::RotateKeyRequest),
-    /// To be forgotten.
-    Withdraw(v1::WithdrawRequest),
-}
-
-/// A request that reached the collector, and its answer: an outcome each, or the code of an error.
-#[derive(Clone, Debug)]
-pub struct Told {
-    /// What was asked.
-    pub letter: Letter,
-    /// What was said.
-    pub answer: Result<Vec<v1::Outcome>, Code>,
-}
+use tonic::{Request, Response, Status};
 
 /// The network. Clones are the same one.
 #[derive(Clone, Default)]
@@ -58,6 +32,7 @@ struct State {
     addresses: BTreeMap<u8, IpAddr>,
     delayed: Vec<Letter>,
     told: Vec<Told>,
+    happened: Happened,
     /// The next request is the last one that arrives, and nobody hears the answer.
     is_cut_after_one: bool,
 }
@@ -147,6 +122,11 @@ impl Network {
         std::mem::take(&mut self.state().told)
     }
 
+    /// What it did since the last call.
+    pub fn take_happened(&self) -> Happened {
+        std::mem::take(&mut self.state().happened)
+    }
+
     /// Gives a request to the collector.
     ///
     /// # Errors
@@ -181,40 +161,6 @@ impl Network {
     }
 }
 
-async fn ask(collector: &dyn Intake, letter: &Letter) -> Result<Vec<v1::Outcome>, Status> {
-    let from = letter.from;
-    let one = |outcome: Option<v1::Outcome>| {
-        let missing = || Status::internal("an answer without an outcome");
-        outcome.map(|outcome| vec![outcome]).ok_or_else(missing)
-    };
-    match letter.content.clone() {
-        Content::Enrol(request) => one(collector
-            .enrol(from_home(request, from))
-            .await?
-            .into_inner()
-            .outcome),
-        Content::Submit(request) => {
-            let answer = collector.submit(from_home(request, from)).await?;
-            Ok(answer.into_inner().outcomes)
-        }
-        Content::Rotate(request) => {
-            let answer = collector.rotate_key(from_home(request, from)).await?;
-            one(answer.into_inner().outcome)
-        }
-        Content::Withdraw(request) => {
-            let answer = collector.withdraw(from_home(request, from)).await?;
-            one(answer.into_inner().outcome)
-        }
-    }
-}
-
-/// A request as the listener hands it on: with the address it comes from.
-fn from_home<T>(message: T, address: IpAddr) -> Request<T> {
-    let mut request = Request::new(message);
-    request.extensions_mut().insert(Source::Client(address));
-    request
-}
-
 // === impl Line ===
 
 impl Line {
@@ -229,6 +175,9 @@ impl Line {
             let gust = gusts.pop_front().unwrap_or(Gust::Calm);
             if gust == Gust::Delays {
                 state.delayed.push(letter.clone());
+            }
+            if let Some(word) = gust.word() {
+                state.happened.note("network", word);
             }
             (letter, gust)
         };

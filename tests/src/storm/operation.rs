@@ -3,6 +3,7 @@
 //! An operation that makes no sense where it stands does nothing, so that any part of a script is a
 //! script.
 
+use phonehome_proto::manifest::EnrolmentMode;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -18,6 +19,8 @@ pub enum Operation {
     Skew(u8, i64),
     /// A home that is not in is given an invite and enrols.
     Join(u8, Weather),
+    /// A home that is not in enrols without an invite.
+    Knock(u8, Weather),
     /// A home sends what waits in its spool.
     Send(u8, Weather),
     /// These homes send at the same time.
@@ -36,6 +39,10 @@ pub enum Operation {
     Withdraw(u8, Weather),
     /// The operator takes a home out.
     Revoke(u8),
+    /// The operator takes a home in that waits for it.
+    Approve(u8),
+    /// The operator decides who may come without an invite, and starts the collector anew.
+    Mode(EnrolmentMode),
     /// A home's agent ends and starts again.
     Reboot(u8),
     /// The week's clock is asked: closes, releases, destroys.
@@ -52,8 +59,14 @@ pub enum Operation {
     Full(u32),
     /// There is room again.
     Free,
-    /// Another atlas is in use.
+    /// Another country database is installed; the next tick, or start, takes it up.
     Atlas,
+    /// Every week is counted again that may be, by hand.
+    Revise,
+    /// The database is copied while the collector serves.
+    Backup,
+    /// The database is lost, and the last copy of it is put in its place.
+    Restore,
     /// Every week that is not final is folded, in one slice and in several.
     Fold,
 }
@@ -92,6 +105,45 @@ const GUSTS: [(Gust, char); 5] = [
 
 // === impl Operation ===
 
+impl Operation {
+    /// Its first word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Live(_) => "live",
+            Self::Jump(seconds) if *seconds < 0 => "jump back",
+            Self::Jump(_) => "jump forwards",
+            Self::Skew(..) => "skew",
+            Self::Join(..) => "join",
+            Self::Knock(..) => "knock",
+            Self::Send(..) => "send",
+            Self::Together(_) => "together",
+            Self::Deliver(_) => "deliver",
+            Self::Replay(_) => "replay",
+            Self::Conflict(_) => "conflict",
+            Self::Forge(_) => "forge",
+            Self::Rotate(..) => "rotate",
+            Self::Withdraw(..) => "withdraw",
+            Self::Revoke(_) => "revoke",
+            Self::Approve(_) => "approve",
+            Self::Mode(_) => "mode",
+            Self::Reboot(_) => "reboot",
+            Self::Tick => "tick",
+            Self::Restart => "restart",
+            Self::Crash => "crash",
+            Self::Cut(..) => "cut",
+            Self::CutInCheckpoint(_) => "cut-in-checkpoint",
+            Self::Full(_) => "full",
+            Self::Free => "free",
+            Self::Atlas => "atlas",
+            Self::Revise => "revise",
+            Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::Fold => "fold",
+        }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,6 +151,7 @@ impl fmt::Display for Operation {
             Self::Jump(seconds) => write!(f, "jump {seconds}"),
             Self::Skew(home, seconds) => write!(f, "skew {home} {seconds}"),
             Self::Join(home, weather) => write!(f, "join {home}{weather}"),
+            Self::Knock(home, weather) => write!(f, "knock {home}{weather}"),
             Self::Send(home, weather) => write!(f, "send {home}{weather}"),
             Self::Together(homes) => {
                 write!(f, "together")?;
@@ -111,6 +164,8 @@ impl fmt::Display for Operation {
             Self::Rotate(home, weather) => write!(f, "rotate {home}{weather}"),
             Self::Withdraw(home, weather) => write!(f, "withdraw {home}{weather}"),
             Self::Revoke(home) => write!(f, "revoke {home}"),
+            Self::Approve(home) => write!(f, "approve {home}"),
+            Self::Mode(mode) => write!(f, "mode {}", mode.as_str()),
             Self::Reboot(home) => write!(f, "reboot {home}"),
             Self::Tick => write!(f, "tick"),
             Self::Restart => write!(f, "restart"),
@@ -120,6 +175,9 @@ impl fmt::Display for Operation {
             Self::Full(pages) => write!(f, "full {pages}"),
             Self::Free => write!(f, "free"),
             Self::Atlas => write!(f, "atlas"),
+            Self::Revise => write!(f, "revise"),
+            Self::Backup => write!(f, "backup"),
+            Self::Restore => write!(f, "restore"),
             Self::Fold => write!(f, "fold"),
         }
     }
@@ -150,6 +208,7 @@ fn parse(line: &str) -> Option<Operation> {
             Some(Operation::Skew(home.parse().ok()?, seconds.parse().ok()?))
         }
         "join" => with_weather().map(|(home, weather)| Operation::Join(home, weather)),
+        "knock" => with_weather().map(|(home, weather)| Operation::Knock(home, weather)),
         "send" => with_weather().map(|(home, weather)| Operation::Send(home, weather)),
         "together" => {
             let homes = rest.split(' ').map(|home| home.parse().ok());
@@ -162,6 +221,13 @@ fn parse(line: &str) -> Option<Operation> {
         "rotate" => with_weather().map(|(home, weather)| Operation::Rotate(home, weather)),
         "withdraw" => with_weather().map(|(home, weather)| Operation::Withdraw(home, weather)),
         "revoke" => home().map(Operation::Revoke),
+        "approve" => home().map(Operation::Approve),
+        "mode" => {
+            let mut modes = EnrolmentMode::ALL.into_iter();
+            modes
+                .find(|mode| mode.as_str() == rest)
+                .map(Operation::Mode)
+        }
         "reboot" => home().map(Operation::Reboot),
         "tick" => plain(Operation::Tick),
         "restart" => plain(Operation::Restart),
@@ -174,8 +240,27 @@ fn parse(line: &str) -> Option<Operation> {
         "full" => number().map(Operation::Full),
         "free" => plain(Operation::Free),
         "atlas" => plain(Operation::Atlas),
+        "revise" => plain(Operation::Revise),
+        "backup" => plain(Operation::Backup),
+        "restore" => plain(Operation::Restore),
         "fold" => plain(Operation::Fold),
         _ => None,
+    }
+}
+
+// === impl Gust ===
+
+impl Gust {
+    /// What it does, if it does anything.
+    #[must_use]
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Calm => None,
+            Self::LosesRequest => Some("request lost"),
+            Self::LosesAnswer => Some("answer lost"),
+            Self::Repeats => Some("request repeated"),
+            Self::Delays => Some("request delayed"),
+        }
     }
 }
 

@@ -6,18 +6,24 @@
 
 mod answers;
 mod counts;
+mod departure;
 mod membership;
+mod restored;
+mod revision;
+mod state;
 mod weeks;
 
 pub use counts::Expected;
+pub use state::State;
 pub use weeks::Due;
 
+use super::happened::Happened;
 use super::home::Fact;
 use phonehome_collector::release::ReleaseId;
 use phonehome_collector::store::{Standing, WeekState};
-use phonehome_proto::id::{BatchId, Hash, HomeId};
+use phonehome_proto::id::{Hash, HomeId};
 use phonehome_proto::seal::{SealedBatch, VerifyingKey};
-use phonehome_proto::time::{Day, Timestamp, Week};
+use phonehome_proto::time::{Timestamp, Week};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What can be seen of a collector from outside.
@@ -43,52 +49,8 @@ pub struct Oracle {
     facts: BTreeMap<(Hash, Vec<u8>), Fact>,
     /// Payloads of all receipts that were given.
     said: BTreeSet<Vec<u8>>,
-}
-
-/// What is true of a collector at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
-    /// Invites that let somebody in, and until when.
-    invites: BTreeMap<Hash, Timestamp>,
-    homes: BTreeMap<HomeId, Member>,
-    keys: BTreeMap<Vec<u8>, Key>,
-    weeks: BTreeMap<Week, WeekState>,
-    /// Weeks that may have been opened by a request of which nothing else is known.
-    perhaps: BTreeSet<Week>,
-    held: BTreeMap<Week, BTreeMap<(HomeId, BatchId), Held>>,
-    /// Erasures, by the withdrawal's payload, as far as anybody heard them; and until when they are
-    /// repeated.
-    erasures: BTreeMap<Hash, (Option<SealedBatch>, Timestamp)>,
-    /// Withdrawals that were put off, and may have been done all the same.
-    perhaps_left: BTreeMap<HomeId, (Hash, Timestamp)>,
-    releases: BTreeMap<ReleaseId, String>,
-    /// What was counted since the collector started.
-    pub counted: Counted,
-}
-
-/// A home that is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Member {
-    enrolment: Hash,
-    receipt: SealedBatch,
-    is_revoked: bool,
-}
-
-/// A key that speaks, or spoke, for a home.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
-    home: HomeId,
-    last_day: Option<Day>,
-    /// The rotation that brought it, and its receipt.
-    rotation: Option<(Hash, SealedBatch)>,
-}
-
-/// A batch that is held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Held {
-    payload: Hash,
-    receipt: SealedBatch,
-    fact: (Hash, Vec<u8>),
+    /// What it heard of.
+    pub happened: Happened,
 }
 
 /// What became of the things of one kind that came in.
@@ -128,6 +90,8 @@ const DAY: i64 = 86_400;
 const ACCEPTED_FOR: i64 = 4 * DAY;
 const DESTROYED_AFTER: i64 = 7 * DAY;
 const ERASURES_REPEATED_FOR: i64 = 90 * DAY;
+const PENDING_FOR: i64 = 60 * DAY;
+const PROBATION_DAYS: u32 = 7;
 const RETIRED_KEYS_MAX: usize = 8;
 const HOME_WEEK_BATCHES_MAX: usize = 512;
 
@@ -140,6 +104,7 @@ impl Oracle {
             collector,
             facts: BTreeMap::new(),
             said: BTreeSet::new(),
+            happened: Happened::default(),
         }
     }
 
@@ -197,103 +162,6 @@ impl Oracle {
     pub fn compare(&mut self, seen: &Seen) -> Result<(), Wrong> {
         self.state.take_up_perhaps(seen);
         self.state.compare(seen)
-    }
-}
-
-impl State {
-    /// What may have happened has, or has not.
-    pub fn take_up_perhaps(&mut self, seen: &Seen) {
-        for (home, (withdrawal, until)) in std::mem::take(&mut self.perhaps_left) {
-            if !seen.homes.contains_key(&home) && self.homes.contains_key(&home) {
-                self.forget_home(home);
-                self.erasures.insert(withdrawal, (None, until));
-            }
-        }
-        for week in std::mem::take(&mut self.perhaps) {
-            if seen.weeks.contains_key(&week) {
-                self.weeks.entry(week).or_insert(WeekState::Open);
-            } else if seen.keys.contains(&week) {
-                self.perhaps.insert(week);
-            }
-        }
-    }
-
-    /// This, and of the batches that `after` holds beyond it those that can be seen.
-    #[must_use]
-    pub fn between(&self, after: &Self, seen: &Seen) -> Self {
-        let mut between = self.clone();
-        for (week, held) in &after.held {
-            let rows = seen.rows.get(week);
-            let there = held
-                .iter()
-                .filter(|(_, held)| rows.is_some_and(|rows| rows.contains(&held.payload)));
-            let held = between.held.entry(*week).or_default();
-            held.extend(there.map(|(name, held)| (*name, held.clone())));
-            between.perhaps.insert(*week);
-        }
-        between
-    }
-
-    /// Holds what is seen against what should be.
-    ///
-    /// # Errors
-    /// What differs.
-    pub fn compare(&self, seen: &Seen) -> Result<(), Wrong> {
-        same("weeks", &self.weeks, &seen.weeks)?;
-        for week in seen.weeks.keys() {
-            let none = BTreeMap::new();
-            let held = self.held.get(week).unwrap_or(&none);
-            let held: BTreeSet<Hash> = held.values().map(|held| held.payload).collect();
-            let rows = seen.rows.get(week).cloned().unwrap_or_default();
-            let lost: Vec<_> = held.difference(&rows).collect();
-            let surplus: Vec<_> = rows.difference(&held).collect();
-            if !lost.is_empty() || !surplus.is_empty() {
-                return Err(format!(
-                    "{week}: {} batches are lost, {} are held that should not be",
-                    lost.len(),
-                    surplus.len()
-                ));
-            }
-        }
-        if let Some(releases) = &seen.releases
-            && *releases != self.releases
-        {
-            let all = releases.keys().chain(self.releases.keys());
-            let differing = all.filter(|id| releases.get(id) != self.releases.get(id));
-            let differing: BTreeSet<_> = differing.collect();
-            return Err(format!("other releases than there were: {differing:?}"));
-        }
-        let homes = self.homes.iter().map(|(home, member)| {
-            let keys = self.keys.values().filter(|key| key.home == *home).count();
-            (*home, (keys, member.is_revoked))
-        });
-        let seen_homes = seen.homes.iter().map(|(home, (keys, standing))| {
-            let keys = usize::try_from(*keys).unwrap_or(usize::MAX);
-            (*home, (keys, *standing == Standing::Revoked))
-        });
-        let homes: BTreeMap<HomeId, (usize, bool)> = homes.collect();
-        same("homes", &homes, &seen_homes.collect())?;
-        let not_final = self
-            .weeks
-            .iter()
-            .filter(|(_, state)| **state != WeekState::Final);
-        let with_key: BTreeSet<Week> = not_final.map(|(week, _)| *week).collect();
-        let perhaps: BTreeSet<Week> = with_key.union(&self.perhaps).copied().collect();
-        if !seen.keys.is_superset(&with_key) || !seen.keys.is_subset(&perhaps) {
-            return Err(format!(
-                "weeks with a key should be {with_key:?} and are {:?}",
-                seen.keys
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, seen: &T) -> Result<(), Wrong> {
-    if expected == seen {
-        Ok(())
-    } else {
-        Err(format!("{what} should be {expected:?} and are {seen:?}"))
     }
 }
 

@@ -28,8 +28,11 @@ pub struct Cell {
 /// Batches in which a home tells of one day, at most.
 pub const PARTS_MAX: u8 = 2;
 
-/// Where all servers of a storm stand: in Singapore, say all tables.
-const PREFIX: Prefix = Prefix::V4([161, 117, 70]);
+/// The prefix in which all servers of a storm stand, ...
+pub const PLACE: [u8; 3] = [161, 117, 70];
+
+/// ... and the country, say the tables that are compiled in.
+pub const COUNTRY: &str = "SG";
 
 /// The makers of every home's phones, one for each part of a day.
 #[must_use]
@@ -93,7 +96,7 @@ fn contact(cell: Cell) -> Observation {
         vendor: cell.vendor,
         basis: Basis::Declared,
         endpoint: cell.endpoint,
-        destination: Destination::Prefix(PREFIX),
+        destination: Destination::Prefix(Prefix::V4(PLACE)),
         service: Service::Tls,
         named_by: NamedBy::Sni,
     };

@@ -3,8 +3,9 @@
 //! The text begins with `seed N`, which decides keys and all other randomness, and `homes N`; then comes
 //! an operation a line. A line that begins with `#` says something to people.
 
-use super::operation::{Gust, NotAnOperation, Operation, Weather};
-use crate::simulation::dice::Dice;
+mod draw;
+
+use super::operation::{NotAnOperation, Operation};
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use thiserror::Error;
@@ -41,186 +42,6 @@ pub enum NotAScript {
 
 /// Homes of one storm, at most.
 pub const HOMES_MAX: u8 = 16;
-
-/// Days that a drawn storm lasts, about, before it calms down: the first week passes through all of its
-/// states, and the second is closed.
-const DAYS: usize = 17;
-
-impl Script {
-    /// The storm of a seed.
-    #[must_use]
-    pub fn draw(seed: u64) -> Self {
-        let mut dice = Dice::new(seed ^ 0x0073_746f_726d);
-        // Now and then homes enough that a release shows something.
-        let homes = if dice.below(16) == 0 {
-            dice.between(12, usize::from(HOMES_MAX))
-        } else {
-            dice.between(1, 5)
-        };
-        let homes = u8::try_from(homes).expect("few homes");
-        let mut operations = Vec::new();
-        for home in 0..homes {
-            if !dice.happens(0.1) {
-                operations.push(Operation::Join(home, weather(&mut dice, 0.3)));
-            }
-        }
-        // Some storms are about one thing, so that what is rare meets what is rare.
-        let mood = Mood::draw(&mut dice);
-        for _ in 0..DAYS {
-            day(&mut dice, homes, &mood, &mut operations);
-        }
-        operations.push(Operation::Free);
-        operations.push(Operation::Fold);
-        operations.push(Operation::Live(24 * 14));
-        operations.push(Operation::Tick);
-        Self {
-            seed,
-            homes,
-            operations,
-        }
-    }
-}
-
-/// How likely things are in one storm.
-struct Mood {
-    bad_weather: f64,
-    mischief: f64,
-    crashes: f64,
-    clocks: f64,
-    membership: f64,
-    full_disk: f64,
-}
-
-impl Mood {
-    fn draw(dice: &mut Dice) -> Self {
-        let mut level = || [0.0, 0.05, 0.2, 0.6][dice.below(4)];
-        Self {
-            bad_weather: level(),
-            mischief: level(),
-            crashes: level(),
-            clocks: level() / 3.0,
-            membership: level() / 2.0,
-            full_disk: level() / 4.0,
-        }
-    }
-}
-
-/// What happens on one day: it passes, most homes report, and something goes wrong.
-fn day(dice: &mut Dice, homes: u8, mood: &Mood, out: &mut Vec<Operation>) {
-    let hours = if dice.happens(0.15) {
-        dice.between(1, 60)
-    } else {
-        24
-    };
-    out.push(Operation::Live(u32::try_from(hours).expect("few hours")));
-    if dice.happens(mood.clocks) {
-        out.push(clock(dice, homes));
-    }
-    if dice.happens(0.7) {
-        let tick = Operation::Tick;
-        out.push(cut(dice, mood.crashes * 0.4, tick));
-    }
-    let mut order: Vec<u8> = (0..homes).collect();
-    order = dice.shuffled(&order);
-    if homes > 1 && dice.happens(0.2) {
-        let some = dice.between(2, usize::from(homes));
-        out.push(Operation::Together(order.split_off(order.len() - some)));
-    }
-    for home in order {
-        if dice.happens(0.75) {
-            let send = Operation::Send(home, weather(dice, mood.bad_weather));
-            out.push(cut(dice, mood.crashes * 0.3, send));
-        }
-        if dice.happens(mood.mischief * 0.5) {
-            out.push(mischief(dice));
-        }
-        if dice.happens(mood.membership * 0.4) {
-            let change = membership(dice, home, mood.bad_weather);
-            out.push(cut(dice, mood.crashes * 0.5, change));
-        }
-    }
-    if dice.happens(mood.crashes) {
-        out.push(match dice.below(4) {
-            0 => Operation::Restart,
-            1 => Operation::CutInCheckpoint(throw(dice)),
-            _ => Operation::Crash,
-        });
-    }
-    if dice.happens(mood.full_disk) {
-        let pages = u32::try_from(dice.below(6)).expect("few pages");
-        out.push(Operation::Full(pages));
-    } else if dice.happens(0.5) && out.iter().any(|done| matches!(done, Operation::Full(_))) {
-        out.push(Operation::Free);
-    }
-    if dice.happens(0.05) {
-        out.push(Operation::Atlas);
-    }
-    if dice.happens(0.08) {
-        out.push(Operation::Fold);
-    }
-}
-
-fn clock(dice: &mut Dice, homes: u8) -> Operation {
-    let reach = [30, 400, 7_200, 86_400, 3 * 86_400, 9 * 86_400][dice.below(6)];
-    let seconds = i64::try_from(dice.between(1, reach)).expect("some days");
-    let seconds = if dice.happens(0.5) { seconds } else { -seconds };
-    if dice.happens(0.5) {
-        Operation::Jump(seconds)
-    } else {
-        Operation::Skew(one_of(dice, homes), seconds)
-    }
-}
-
-fn mischief(dice: &mut Dice) -> Operation {
-    let which = throw(dice);
-    match dice.below(4) {
-        0 => Operation::Deliver(which),
-        1 => Operation::Replay(which),
-        2 => Operation::Conflict(which),
-        _ => Operation::Forge(which),
-    }
-}
-
-fn membership(dice: &mut Dice, home: u8, bad_weather: f64) -> Operation {
-    let weather = weather(dice, bad_weather);
-    match dice.below(8) {
-        0..3 => Operation::Rotate(home, weather),
-        3 => Operation::Withdraw(home, weather),
-        4 => Operation::Revoke(home),
-        5 => Operation::Reboot(home),
-        _ => Operation::Join(home, weather),
-    }
-}
-
-fn cut(dice: &mut Dice, probability: f64, during: Operation) -> Operation {
-    if dice.happens(probability) {
-        Operation::Cut(throw(dice), Box::new(during))
-    } else {
-        during
-    }
-}
-
-fn weather(dice: &mut Dice, bad: f64) -> Weather {
-    let mut gusts = Vec::new();
-    while gusts.len() < 6 && dice.happens(bad) {
-        gusts.push(dice.one_of(&[
-            Gust::LosesRequest,
-            Gust::LosesAnswer,
-            Gust::LosesAnswer,
-            Gust::Repeats,
-            Gust::Delays,
-        ]));
-    }
-    Weather(gusts)
-}
-
-fn one_of(dice: &mut Dice, homes: u8) -> u8 {
-    u8::try_from(dice.below(usize::from(homes))).expect("few homes")
-}
-
-fn throw(dice: &mut Dice) -> u32 {
-    u32::try_from(dice.below(100_000)).expect("below a hundred thousand")
-}
 
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -293,7 +114,15 @@ mod tests {
         assert_eq!("seed 1\nhomes 0".parse::<Script>(), Err(NotAScript::Homes));
         assert_eq!("seed 1\nhomes 17".parse::<Script>(), Err(NotAScript::Homes));
         for line in [
-            "rain", "live", "send", "send x", "send 1 *", "cut 1", "tick 1", "together",
+            "rain",
+            "live",
+            "send",
+            "send x",
+            "send 1 *",
+            "cut 1",
+            "tick 1",
+            "together",
+            "mode shut",
         ] {
             let text = format!("seed 1\nhomes 1\n# a comment\n{line}");
             let refused = text.parse::<Script>();
@@ -312,6 +141,14 @@ mod tests {
         for word in [
             "live ",
             "jump -",
+            "knock ",
+            "approve ",
+            "mode invite",
+            "mode approval",
+            "mode open",
+            "revise",
+            "backup",
+            "restore",
             "skew ",
             "join ",
             "send ",

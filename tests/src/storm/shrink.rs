@@ -87,6 +87,7 @@ fn simpler(operation: &Operation) -> Vec<Operation> {
     };
     match operation {
         Operation::Join(home, weather) => calm(weather, &|w| Operation::Join(*home, w)),
+        Operation::Knock(home, weather) => calm(weather, &|w| Operation::Knock(*home, w)),
         Operation::Send(home, weather) => calm(weather, &|w| Operation::Send(*home, w)),
         Operation::Rotate(home, weather) => calm(weather, &|w| Operation::Rotate(*home, w)),
         Operation::Withdraw(home, weather) => calm(weather, &|w| Operation::Withdraw(*home, w)),

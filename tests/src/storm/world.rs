@@ -1,32 +1,28 @@
 //! Plays a script: does what each operation says, and asks the oracle after each.
 
+mod clock;
 mod happenings;
+mod looks;
+mod operator;
 mod power;
 
-use super::collector::{Collector, Edition};
+use super::collector::{Collector, Settings};
 use super::disk::Places;
+use super::edition::Edition;
+use super::happened::Happened;
 use super::home::{Fact, Home};
 use super::line::Network;
 use super::operation::Operation;
-use super::oracle::{Counted, Oracle, Tally};
+use super::oracle::{Oracle, Seen, State};
 use super::script::Script;
 use anyhow::{Context, Result, anyhow, ensure};
-use phonehome_collector::count::Counters;
-use phonehome_collector::format::json;
-use phonehome_collector::geo::atlas::Atlas;
-use phonehome_collector::metrics::Counter;
-use phonehome_collector::release::gate::GateRules;
-use phonehome_collector::weeks::closing::Closing;
 use phonehome_proto::chance::{SeededChance, SharedChance};
 use phonehome_proto::id::{Hash, to_hex};
 use phonehome_proto::status::{self, Outcome};
-use phonehome_proto::time::{Day, ManualClock, Timestamp, Week};
-use std::collections::BTreeMap;
+use phonehome_proto::time::{Day, ManualClock, Timestamp};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tempfile::TempDir;
-use tokio::runtime::Handle;
 
 /// All of it.
 pub struct World {
@@ -44,12 +40,38 @@ pub struct World {
     collector: Option<Collector>,
     places: Places,
     starts: u64,
-    edition: Edition,
+    settings: Settings,
+    /// What was installed last, and what the collector uses.
+    installed: Edition,
+    in_use: Edition,
+    backup: Option<Backup>,
+    backups: u64,
+    happened: Happened,
     pages_left: Option<u32>,
+    /// What was seen of the collector in this step, if nothing has reached it since.
+    fresh: Option<Seen>,
     /// A tick failed, and none has succeeded since.
     has_tick_failed: bool,
     oracle: Oracle,
     trace: String,
+}
+
+/// A copy of the database.
+struct Backup {
+    file: PathBuf,
+    /// What was true then.
+    state: State,
+    /// The ledger's copy of then.
+    ledger: Vec<u8>,
+}
+
+/// What came of a storm in which all held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Played {
+    /// The hash of all that was said: the same every time.
+    pub trace: Hash,
+    /// What happened.
+    pub happened: Happened,
 }
 
 /// A step at which something did not hold.
@@ -66,14 +88,11 @@ pub struct Failure {
 /// Noon of a Wednesday.
 const BEGINNING: u32 = 20_773;
 
-/// In so many slices a week is folded.
-const SLICES: [u16; 3] = [1, 2, 5];
-
-/// Plays a script; gives the hash of all that was said, which is the same every time.
+/// Plays a script.
 ///
 /// # Errors
 /// The first [`Failure`].
-pub async fn play(script: &Script) -> Result<Hash, Failure> {
+pub async fn play(script: &Script) -> Result<Played, Failure> {
     let failed = |step, operation: String, error: anyhow::Error| Failure {
         step,
         operation,
@@ -96,8 +115,13 @@ impl World {
         let clock = ManualClock::new(now);
         let places = Places::make(folder.path().join("collector-0"))?;
         let chance = SharedChance::new(SeededChance::new(script.seed));
-        let collector = Collector::start(&places, (&clock, now), chance, Edition::First).await?;
-        let key = collector.ground.identity.public();
+        let is_restored = |operation: &Operation| *operation == Operation::Restore;
+        let settings = Settings {
+            publishes: script.operations.iter().any(is_restored),
+            ..Settings::default()
+        };
+        let collector = Collector::start(&places, settings, &clock, chance).await?;
+        let key = collector.works.ground.identity.public();
         let network = Network::default();
         network.lead_to(Some(collector.intake.clone()));
         let homes = (0..script.homes).map(|at| Home::new(at, script.seed, key, &network));
@@ -114,8 +138,14 @@ impl World {
             collector: Some(collector),
             places,
             starts: 0,
-            edition: Edition::First,
+            settings,
+            installed: Edition::default(),
+            in_use: Edition::default(),
+            backup: None,
+            backups: 0,
+            happened: Happened::default(),
             pages_left: None,
+            fresh: None,
             has_tick_failed: false,
             oracle: Oracle::new(key),
             trace: String::new(),
@@ -124,7 +154,10 @@ impl World {
 
     async fn step(&mut self, operation: &Operation) -> Result<()> {
         writeln!(self.trace, "{operation}")?;
-        self.happen(operation).await?;
+        self.fresh = None;
+        let is_done = self.happen(operation).await?;
+        self.happened
+            .note_if(is_done, "operation", operation.word());
         self.hear(self.pages_left.is_some())?;
         self.homes.iter().try_for_each(Home::balance)?;
         if self.collector.as_ref().is_some_and(Collector::has_failed) {
@@ -133,6 +166,7 @@ impl World {
                 self.pages_left.is_some(),
                 "the collector gave up without a reason"
             );
+            self.happened.note("disk", "the collector gave up");
             self.restart().await?;
         }
         match operation {
@@ -141,13 +175,19 @@ impl World {
             | Operation::Jump(_)
             | Operation::Skew(..)
             | Operation::Reboot(_) => Ok(()),
+            _ if !is_done => Ok(()),
             _ => self.look().await,
         }
     }
 
-    async fn end(mut self) -> Hash {
+    async fn end(mut self) -> Played {
         self.stop().await;
-        Hash::of(self.trace.as_bytes())
+        self.happened.add(&self.network.take_happened());
+        self.happened.add(&self.oracle.happened);
+        Played {
+            trace: Hash::of(self.trace.as_bytes()),
+            happened: self.happened,
+        }
     }
 
     /// What the collector's clock says.
@@ -163,7 +203,7 @@ impl World {
         let now = self.theirs();
         for told in told {
             self.oracle
-                .hear(&told, now, may_fail)
+                .hear(&told, (now, self.settings.mode), may_fail)
                 .map_err(|wrong| anyhow!(wrong))?;
             write!(self.trace, "{} ", told.letter.from)?;
             match &told.answer {
@@ -185,146 +225,11 @@ impl World {
         Ok(())
     }
 
-    /// Holds what can be seen of the collector against the oracle.
-    async fn look(&mut self) -> Result<()> {
-        let Some(collector) = &self.collector else {
-            return Ok(());
-        };
-        let seen = collector.glance().await?;
-        self.oracle.compare(&seen).map_err(|wrong| anyhow!(wrong))?;
-        let metrics = collector.ground.metrics.snapshot();
-        counts_hold(&metrics, &self.oracle.state.counted)?;
-        let rows: usize = seen.rows.values().map(|rows| rows.len()).sum();
-        writeln!(self.trace, "{:?} {rows}", seen.weeks)?;
-        Ok(())
-    }
-
-    /// Folds a week in one slice and in several, and holds the counters against the oracle; gives the
-    /// text of the release that they would make.
-    async fn fold(&mut self, week: Week) -> Result<String> {
-        let collector = self.collector.as_ref().context("a collector")?;
-        let expected = self.oracle.expected(week);
-        let mut folded: Vec<Counters> = Vec::new();
-        for slices in SLICES {
-            folded.push(counters(collector, week, slices).await?);
-        }
-        ensure!(
-            folded.windows(2).all(|pair| pair[0] == pair[1]),
-            "{week}: slices change the result"
-        );
-        let text = json::to_json(&collector.weeks.fold(week, 1).await?);
-        expected
-            .check_counters(&folded[0])
-            .map_err(|wrong| anyhow!("{week}: {wrong}"))?;
-        writeln!(self.trace, "{week} {}", Hash::of(text.as_bytes()).to_hex())?;
-        Ok(text)
-    }
-
-    /// Reads a week's rows with its key: what was first said stands beside what was sent.
-    async fn open_rows(&self, week: Week) -> Result<()> {
-        let collector = self.collector.as_ref().context("a collector")?;
-        let receipts = collector.receipts(week).await?;
-        self.oracle
-            .check_receipts(week, &receipts)
-            .map_err(|wrong| anyhow!("{week}: {wrong}"))
-    }
-
-    /// Folds and opens every week that is not final.
-    async fn fold_all(&mut self) -> Result<()> {
-        for (week, _) in self.oracle.weeks_at_hand() {
-            let text = self.fold(week).await?;
-            let expected = self.oracle.expected(week);
-            expected
-                .check_release(&text)
-                .map_err(|wrong| anyhow!("{week}: {wrong}"))?;
-            self.open_rows(week).await?;
-        }
-        Ok(())
-    }
-
     fn chance(&self) -> SharedChance {
         // Another stream at each start, decided by the seed all the same.
         let seed = self.seed.rotate_left(32) ^ self.starts;
         SharedChance::new(SeededChance::new(seed))
     }
-}
-
-/// A week's counters, as they are before the gate.
-async fn counters(collector: &Collector, week: Week, slices: u16) -> Result<Counters> {
-    let weeks = collector.weeks.clone();
-    let key = weeks.keys.existing(week)?.context("its key")?;
-    let atlas: Arc<Atlas> = collector.ground.atlas.now();
-    let runtime = Handle::current();
-    let counted = tokio::task::spawn_blocking(move || {
-        let closing = Closing {
-            store: &weeks.store,
-            key: &key,
-            atlas: &atlas,
-            quorum: GateRules::default().quorum(),
-            metrics: &weeks.metrics,
-            runtime: &runtime,
-        };
-        closing.counters(slices)
-    });
-    Ok(counted.await??)
-}
-
-/// What came in is what was taken, repeated, refused or put off; and as much as the oracle heard.
-fn counts_hold(metrics: &BTreeMap<Counter, u64>, counted: &Counted) -> Result<()> {
-    let sum = |is: &dyn Fn(&Counter) -> bool| -> u64 {
-        metrics
-            .iter()
-            .filter(|(counter, _)| is(counter))
-            .map(|(_, value)| value)
-            .sum()
-    };
-    use Counter as C;
-    let batches = Tally {
-        received: metrics[&C::BatchesReceived],
-        accepted: metrics[&C::BatchesAccepted],
-        repeated: metrics[&C::BatchesRepeated],
-        rejected: sum(&|counter| matches!(counter, C::BatchesRejected(_))),
-        deferred: metrics[&C::BatchesDeferred],
-    };
-    let enrolments = Tally {
-        received: metrics[&C::EnrolmentsReceived],
-        accepted: metrics[&C::EnrolmentsAccepted],
-        repeated: metrics[&C::EnrolmentsRepeated],
-        rejected: sum(&|counter| matches!(counter, C::EnrolmentsRejected(_))),
-        deferred: metrics[&C::EnrolmentsDeferred],
-    };
-    let rotations = Tally {
-        received: metrics[&C::RotationsReceived],
-        accepted: metrics[&C::RotationsAccepted],
-        repeated: metrics[&C::RotationsRepeated],
-        rejected: sum(&|counter| matches!(counter, C::RotationsRejected(_))),
-        deferred: metrics[&C::RotationsDeferred],
-    };
-    let withdrawals = Tally {
-        received: metrics[&C::WithdrawalsReceived],
-        accepted: metrics[&C::WithdrawalsAccepted],
-        repeated: metrics[&C::WithdrawalsRepeated],
-        rejected: sum(&|counter| matches!(counter, C::WithdrawalsRejected(_))),
-        deferred: metrics[&C::WithdrawalsDeferred],
-    };
-    let found = Counted {
-        batches,
-        enrolments,
-        rotations,
-        withdrawals,
-    };
-    for tally in [batches, enrolments, rotations, withdrawals] {
-        ensure!(
-            tally.balances(),
-            "what came in and what became of it: {tally:?}"
-        );
-    }
-    ensure!(
-        found == *counted,
-        "counted are {found:?}, and should be {counted:?}"
-    );
-    ensure!(metrics[&C::RowsUnreadable] == 0, "a row could not be read");
-    Ok(())
 }
 
 /// A folder in memory where there is one: a storm syncs after every word.

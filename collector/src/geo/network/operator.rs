@@ -7,6 +7,7 @@
 
 use super::super::packed::Damaged;
 use super::Asn;
+use crate::packing::{Packed, take};
 use phonehome_proto::net::Country;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,6 +77,18 @@ impl Operator {
 
     fn row(self) -> &'static (String, Country) {
         &LISTED.operators[usize::from(self.0)]
+    }
+}
+
+/// By its place in the table: for those who have the same one.
+impl Packed for Operator {
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.push(self.0);
+    }
+
+    fn unpack(from: &mut &[u8]) -> Option<Self> {
+        let [place] = take(from)?;
+        Self::all().nth(place.into())
     }
 }
 

@@ -141,16 +141,18 @@ fn the_difference_is_ciede2000() {
 
 #[test]
 fn neighbouring_grounds_differ_for_every_reader() {
-    let mut grounds = vec![ZERO_COLOUR];
-    grounds.extend(Class::all().map(Class::colour));
-    for (sight, matrix) in SIGHTS {
-        for (index, one) in grounds.iter().enumerate() {
-            for two in &grounds[index + 1..] {
-                let delta = ciede2000(seen(one, matrix), seen(two, matrix));
-                assert!(
-                    delta >= GROUNDS_DELTA_MIN,
-                    "{sight}: {one} and {two} differ by {delta:.1}"
-                );
+    for palette in [Palette::LIGHT, Palette::DARK] {
+        let mut grounds = vec![palette.zero];
+        grounds.extend(palette.classes);
+        for (sight, matrix) in SIGHTS {
+            for (index, one) in grounds.iter().enumerate() {
+                for two in &grounds[index + 1..] {
+                    let delta = ciede2000(seen(one, matrix), seen(two, matrix));
+                    assert!(
+                        delta >= GROUNDS_DELTA_MIN,
+                        "{sight}: {one} and {two} differ by {delta:.1}"
+                    );
+                }
             }
         }
     }
@@ -158,10 +160,14 @@ fn neighbouring_grounds_differ_for_every_reader() {
 
 #[test]
 fn patterns_show_on_their_ground_for_every_reader() {
-    let mut pairs: Vec<(&str, &str)> = Class::all()
-        .map(|class| (class.colour(), class.stipple_colour()))
-        .collect();
-    pairs.extend([(SUPPRESSED_COLOUR, INK_COLOUR), ("#ffffff", INK_COLOUR)]);
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    for palette in [Palette::LIGHT, Palette::DARK] {
+        pairs.extend(palette.classes.into_iter().zip(palette.stipples));
+        pairs.extend([
+            (palette.suppressed, palette.ink),
+            (palette.blank, palette.ink),
+        ]);
+    }
     for (sight, matrix) in SIGHTS {
         for (ground, ink) in &pairs {
             let delta = ciede2000(seen(ground, matrix), seen(ink, matrix));

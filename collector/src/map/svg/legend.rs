@@ -1,7 +1,7 @@
 //! The legend: every class and every state with its form and its count, and the patterns they use.
 
 use super::row::Row;
-use super::{BODY, NOTE, Sheet};
+use super::{BODY, Ink, NOTE, Sheet};
 use crate::map::classes::{BREAKS, Class, INK_COLOUR, Look, SUPPRESSED_COLOUR};
 use crate::release::BasisPoints;
 use std::collections::BTreeMap;
@@ -9,38 +9,36 @@ use std::fmt::Write;
 
 /// The patterns of imprecise, suppressed and no-data cells, in units of which `per_px` make one
 /// screen pixel.
-pub(super) fn define_patterns(out: &mut String, per_px: f64) {
+pub(super) fn define_patterns(out: &mut String, per_px: f64, ink: Ink) {
     let open = |out: &mut String, id: &str, tile: u32, ground: &str| {
         write!(
             out,
-            r#"<pattern id="p-{id}" width="{tile}" height="{tile}" patternUnits="userSpaceOnUse" patternTransform="scale({per_px:.3})"><rect width="{tile}" height="{tile}" fill="{ground}"/>"#
+            r#"<pattern id="p-{id}" width="{tile}" height="{tile}" patternUnits="userSpaceOnUse" patternTransform="scale({per_px:.3})"><rect width="{tile}" height="{tile}"{ground}/>"#
         )
         .expect("a String");
     };
     for class in Class::all() {
-        open(
-            out,
-            &format!("imprecise-{}", class.number()),
-            4,
-            class.colour(),
-        );
+        let ground = ink.paint(Look::Value(class));
+        open(out, &format!("imprecise-{}", class.number()), 4, &ground);
         writeln!(
             out,
-            r#"<circle cx="1" cy="1" r=".55" fill="{0}"/><circle cx="3" cy="3" r=".55" fill="{0}"/></pattern>"#,
-            class.stipple_colour()
+            r#"<circle cx="1" cy="1" r=".55"{0}/><circle cx="3" cy="3" r=".55"{0}/></pattern>"#,
+            ink.dots(class)
         )
         .expect("a String");
     }
-    open(out, "suppressed", 7, SUPPRESSED_COLOUR);
+    open(out, "suppressed", 7, &ink.fill("s", SUPPRESSED_COLOUR));
     writeln!(
         out,
-        r#"<circle cx="1.75" cy="1.75" r="1.2" fill="{INK_COLOUR}"/><circle cx="5.25" cy="5.25" r="1.2" fill="{INK_COLOUR}"/></pattern>"#
+        r#"<circle cx="1.75" cy="1.75" r="1.2"{0}/><circle cx="5.25" cy="5.25" r="1.2"{0}/></pattern>"#,
+        ink.fill("ink", INK_COLOUR)
     )
     .expect("a String");
-    open(out, "no-data", 6, "#ffffff");
+    open(out, "no-data", 6, &ink.fill("a", "#ffffff"));
     writeln!(
         out,
-        r#"<path d="M-1 1l2-2M0 6l6-6M5 7l2-2" stroke="{INK_COLOUR}" stroke-width=".8" fill="none"/></pattern>"#
+        r#"<path d="M-1 1l2-2M0 6l6-6M5 7l2-2"{} stroke-width=".8" fill="none"/></pattern>"#,
+        ink.stroke("ink", INK_COLOUR)
     )
     .expect("a String");
 }
@@ -58,7 +56,7 @@ pub(super) const EXPLANATION: [&str; 4] = [
 ];
 
 /// Every class and every state, in two columns; gives the height it reaches down to.
-pub(super) fn draw(sheet: &mut Sheet, x: f64, y: f64, worlds: &[&Row<'_>], scale: f64) -> f64 {
+pub(super) fn draw(sheet: &mut Sheet, (x, y): (f64, f64), worlds: &[&Row<'_>], scale: f64) -> f64 {
     let mut counts: BTreeMap<Look, usize> = BTreeMap::new();
     for look in worlds
         .iter()

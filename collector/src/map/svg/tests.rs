@@ -61,7 +61,7 @@ fn the_picture_says_what_the_table_says() {
     }
     let mut expected = 0;
     for ((of, column), cell) in &release.server {
-        let shown = Row::of(&release, *of).homes.is_some();
+        let shown = Row::of(&release, Fact::Server, *of).homes.is_some();
         let Column::Country(country) = column else {
             continue;
         };

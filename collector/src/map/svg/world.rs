@@ -4,6 +4,7 @@
 //! release has no cell take the vendor's *rest*: no phone of any vendor was seen contacting a server
 //! there, so they are zero wherever the vendor has numbers at all.
 
+use super::Ink;
 use super::row::Row;
 use super::text::{escape, width_px};
 use crate::map::borders::{self, Disc, Shape};
@@ -73,15 +74,18 @@ pub(super) fn draw(
     outlines: Outlines,
     scale: f64,
     exercise: bool,
+    ink: Ink,
 ) {
     let unit = scale / 10.0;
     let pen = Pen {
         row,
         per_px: 10.0 / scale,
+        ink,
     };
     writeln!(
         out,
-        r#"<g transform="scale({unit:.5})" fill-rule="evenodd" stroke-linejoin="round" stroke="{COAST}" stroke-width="{:.1}">"#,
+        r#"<g transform="scale({unit:.5})" fill-rule="evenodd" stroke-linejoin="round"{} stroke-width="{:.1}">"#,
+        ink.stroke("coast", COAST),
         pen.px(0.5)
     )
     .expect("a String");
@@ -102,10 +106,13 @@ pub(super) fn draw(
         Outlines::InPlace => {
             writeln!(
                 out,
-                r#"<path d="{}" fill="{SEA}" stroke="none"/><path d="{}" fill="none" stroke="{SEA_LINE}"/><path d="{}" fill="{ZERO_COLOUR}"/>"#,
+                r#"<path d="{}"{} stroke="none"/><path d="{}" fill="none"{}/><path d="{}"{}/>"#,
                 borders::ocean(),
+                ink.fill("sea", SEA),
                 borders::graticule(),
-                borders::land_without_code()
+                ink.stroke("line", SEA_LINE),
+                borders::land_without_code(),
+                ink.fill("z", ZERO_COLOUR)
             )
             .expect("a String");
             // Discs come last, so that no neighbour covers one.
@@ -136,6 +143,7 @@ fn shape_of(code: &str) -> Option<&'static Shape> {
 struct Pen<'a> {
     row: &'a Row<'a>,
     per_px: f64,
+    ink: Ink,
 }
 
 impl Pen<'_> {
@@ -157,7 +165,8 @@ impl Pen<'_> {
         let state = cell.map_or_else(|| self.row.rest_word(), Cell::state);
         write!(
             out,
-            r#"<g role="img" data-country="{}" data-state="{state}""#,
+            r#"<g role="img"{} data-country="{}" data-state="{state}""#,
+            self.ink.focus(shape.code),
             shape.code
         )
         .expect("a String");
@@ -169,29 +178,43 @@ impl Pen<'_> {
             )
             .expect("a String");
         }
-        let words = match cell {
-            Some(cell) => words::of_cell(cell),
-            None => self.row.rest_word().replace('_', " "),
-        };
+        if let Some((vendor, _)) = self
+            .row
+            .whose
+            .get(shape.code)
+            .and_then(|whose| whose.first())
+        {
+            write!(out, r#" data-of="{}""#, vendor.id()).expect("a String");
+        }
+        let language = self.ink.language();
+        let name = Country::parse(shape.code).map_or_else(
+            || shape.name.to_owned(),
+            |country| language.country(country),
+        );
         write!(
             out,
-            "><title>{}: {}</title>",
-            escape(shape.name),
-            escape(&words)
+            "><title>{}</title>",
+            escape(&language.fill(
+                "named",
+                &[
+                    ("name", &name),
+                    ("words", &self.row.words(shape.code, language))
+                ]
+            ))
         )
         .expect("a String");
         if !shape.path.is_empty() {
-            let paint = format!(r#"fill="{}"{}"#, look.paint(), self.edge(look));
+            let paint = format!("{}{}", self.ink.paint(look), self.edge(look));
             match outlines {
                 Outlines::Shared => {
-                    write!(out, r##"<use href="#c-{}" {paint}/>"##, shape.code).expect("a String");
+                    write!(out, r##"<use href="#c-{}"{paint}/>"##, shape.code).expect("a String");
                 }
                 Outlines::InPlace if look == self.row.rest => {
-                    write!(out, r#"<path d="{}" fill="{}"/>"#, shape.path, look.paint())
+                    write!(out, r#"<path d="{}"{}/>"#, shape.path, self.ink.paint(look))
                         .expect("a String");
                 }
                 Outlines::InPlace => {
-                    write!(out, r#"<path d="{}" {paint}/>"#, shape.path).expect("a String");
+                    write!(out, r#"<path d="{}"{paint}/>"#, shape.path).expect("a String");
                 }
             }
         }
@@ -217,12 +240,13 @@ impl Pen<'_> {
     /// The outline's own stroke, where it is not the coast's.
     fn edge(&self, look: Look) -> String {
         match look {
-            Look::Value(_) | Look::Imprecise(_) => r##" stroke="#ffffff""##.to_owned(),
+            Look::Value(_) | Look::Imprecise(_) => self.ink.stroke("edge", "#ffffff"),
             Look::Zero => String::new(),
-            Look::Suppressed | Look::NoData => format!(r#" stroke="{INK_COLOUR}""#),
+            Look::Suppressed | Look::NoData => self.ink.stroke("ink", INK_COLOUR),
             Look::NotApplicable => {
                 let dash = self.px(2.5);
-                format!(r#" stroke="{INK_COLOUR}" stroke-dasharray="{dash:.0} {dash:.0}""#)
+                let stroke = self.ink.stroke("ink", INK_COLOUR);
+                format!(r#"{stroke} stroke-dasharray="{dash:.0} {dash:.0}""#)
             }
         }
     }
@@ -239,28 +263,29 @@ impl Pen<'_> {
             )
             .expect("a String");
         }
-        write!(out, r#"<circle cx="{x}" cy="{y}" r="{r:.0}" "#).expect("a String");
+        write!(out, r#"<circle cx="{x}" cy="{y}" r="{r:.0}""#).expect("a String");
+        let line = self.ink.stroke("ink", INK_COLOUR);
         let ring = format!(
-            r##"fill="#fff" stroke="{INK_COLOUR}" stroke-width="{:.0}""##,
+            r#"{}{line} stroke-width="{:.0}""#,
+            self.ink.fill("a", "#fff"),
             self.px(1.1)
         );
+        let edge = self.ink.stroke("edge", "#fff");
         match look {
-            Look::Value(class) => {
-                write!(out, r##"fill="{}" stroke="#fff"/>"##, class.colour())
-            }
+            Look::Value(_) => write!(out, "{}{edge}/>", self.ink.paint(look)),
             Look::Imprecise(class) => write!(
                 out,
-                r##"fill="{}" stroke="#fff"/><circle cx="{x}" cy="{y}" r="{:.0}" fill="{}" stroke="none"/>"##,
-                class.colour(),
+                r#"{}{edge}/><circle cx="{x}" cy="{y}" r="{:.0}"{} stroke="none"/>"#,
+                self.ink.paint(Look::Value(class)),
                 self.px(1.3),
-                class.stipple_colour()
+                self.ink.dots(class)
             ),
-            Look::Zero => write!(out, r#"fill="{ZERO_COLOUR}"/>"#),
+            Look::Zero => write!(out, "{}/>", self.ink.paint(look)),
             Look::Suppressed => {
                 let arm = self.px(DISC_PX * 0.68);
                 write!(
                     out,
-                    r#"{ring}/><path d="M{x} {y}m{a:.0} {a:.0}l{b:.0} {b:.0}m0 {c:.0}l{b:.0} {c:.0}" fill="none" stroke="{INK_COLOUR}" stroke-width="{:.0}"/>"#,
+                    r#"{ring}/><path d="M{x} {y}m{a:.0} {a:.0}l{b:.0} {b:.0}m0 {c:.0}l{c:.0} {b:.0}" fill="none"{line} stroke-width="{:.0}"/>"#,
                     self.px(0.9),
                     a = -arm,
                     b = 2.0 * arm,
@@ -284,7 +309,12 @@ impl Pen<'_> {
             let (Some(shape), Some(numbers)) = (shape_of(code), cell.numbers()) else {
                 continue;
             };
-            let text = format!("{code} {}", words::percent(numbers.share));
+            let share = words::percent(numbers.share);
+            let whose = self.row.whose.get(code).and_then(|whose| whose.first());
+            let text = whose.map_or_else(
+                || format!("{code} {share}"),
+                |(vendor, _)| format!("{code} {} {share}", vendor.name()),
+            );
             let width = width_px(&text, SIZE_PX);
             let (x, y, half) = match self.disc_of(shape) {
                 Some(disc) => (disc.x, disc.y, DISC_PX),
@@ -315,7 +345,9 @@ impl Pen<'_> {
             }
             writeln!(
                 out,
-                r##"<text x="{left:.1}" y="{y:.1}" font-size="{SIZE_PX}" font-weight="700" fill="#14181c" stroke="#fff" stroke-width="3.5" stroke-linejoin="round" paint-order="stroke" pointer-events="none" aria-hidden="true">{text}</text>"##
+                r#"<text x="{left:.1}" y="{y:.1}" font-size="{SIZE_PX}" font-weight="700"{} stroke-width="3.5" stroke-linejoin="round" paint-order="stroke" pointer-events="none" aria-hidden="true">{}</text>"#,
+                self.ink.label(),
+                escape(&text)
             )
             .expect("a String");
             taken.push((left, left + width, y));

@@ -360,6 +360,7 @@ impl From<RevocationError> for RunError {
     fn from(error: RevocationError) -> Self {
         match error {
             RevocationError::Store(error) => error.into(),
+            RevocationError::Ledger(error) => error.into(),
             error => Self::Revocation(error),
         }
     }

@@ -6,8 +6,12 @@
 //!   as long as the operator says.
 //! - **Who left stays gone.** Homes that were erased since the backup are erased from the database,
 //!   past recovery from the file, before it has its name.
+//! - **Who was taken out stays out.** Homes that were revoked since are revoked in it, in the same way. One
+//!   that the backup does not know yet is named in the ledger, and refused if it comes again.
 //! - **What is over stays over.** Weeks that were closed, released or destroyed since are so again. Their
 //!   releases are taken from the folder they were published to; what nobody can read any more is deleted.
+//! - **Rules only become newer.** Homes refuse a serial lower than one they saw, and the backup knows an old one:
+//!   each restoring stands in the ledger, and begins a range of serials of its own.
 //! - **All or nothing.** Until all of it is done the file has another name, and `serve` finds none.
 
 use super::Found;
@@ -21,15 +25,21 @@ use crate::run::RunError;
 use crate::secret_file::{self, SecretFileError};
 use crate::store::sqlite::SCHEMA;
 use crate::store::{
-    CaughtUp, ERASED, HomeRow, LedgerRow, ReleaseRow, Since, Store, StoreError, WeekState,
+    BARRED, CaughtUp, ERASED, HomeRow, LedgerRow, ReleaseRow, Since, Store, StoreError, WeekState,
 };
-use phonehome_proto::id::{Hash, HomeId};
-use phonehome_proto::time::Week;
-use std::collections::BTreeSet;
+use phonehome_proto::id::Hash;
+use phonehome_proto::time::{Timestamp, Week};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// What the ledger's event says when a database was put back from a backup.
+const RESTORED: &str = "restored";
+
+/// Rules change less often than that between two restorings: the upper bits of a serial count these.
+const SERIAL_BITS: u32 = 32;
 
 /// What was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +54,18 @@ pub struct Restore {
 #[derive(Debug, Default)]
 struct Told {
     links: Vec<LedgerRow>,
-    erased: BTreeSet<String>,
+    /// What became of homes last, by what the ledger calls them.
+    homes: BTreeMap<String, Gone>,
     closed: Vec<Week>,
     destroyed: BTreeSet<Week>,
     released: Vec<(ReleaseId, String)>,
-    revocations: u32,
+}
+
+/// How a home went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    Erased,
+    Revoked,
 }
 
 /// `restore FILE`: makes the database that the configuration names from a backup.
@@ -56,7 +73,11 @@ struct Told {
 /// # Errors
 /// When there is a database already, the backup or the ledger is not the right one, or the disk fails;
 /// then there is no database.
-pub async fn restore(config: &Config, request: &Restore) -> Result<Found, RunError> {
+pub async fn restore(
+    config: &Config,
+    request: &Restore,
+    now: Timestamp,
+) -> Result<Found, RunError> {
     if config.server.is_some() {
         return Err(StoreError::OnServer.into());
     }
@@ -72,6 +93,7 @@ pub async fn restore(config: &Config, request: &Restore) -> Result<Found, RunErr
     let links = ledger::read(&config.ledger(), &identity)?;
     let copy = LedgerCopy::new(config.ledger(), &config.keys_dir, Arc::clone(&identity));
     is_current(&links, copy.counted()?, request.links)?;
+    let (link, serial) = this_restoring(&links, now);
     let told = Told::since(&label, links)?;
 
     let part = backup::beside(&database, ".part");
@@ -91,7 +113,9 @@ pub async fn restore(config: &Config, request: &Restore) -> Result<Found, RunErr
     })?;
     label.unpack(&request.file, &part)?;
     let store = Store::open(&part, false).await?;
-    let (since, lost) = told.since_in(&store, config, &identity).await?;
+    let (mut since, lost) = told.since_in(&store, config, &identity).await?;
+    since.links.push(link);
+    since.serial_min = serial;
     let releases = since.releases.len();
     let done = store.catch_up(since).await?.ok_or_else(not_its_ledger)?;
     // Its threads end, and leave one file at rest.
@@ -136,6 +160,13 @@ fn is_current(
     }
 }
 
+/// The link that tells of this restoring, and the first serial of rules shown after it.
+fn this_restoring(links: &[LedgerRow], now: Timestamp) -> (LedgerRow, u64) {
+    let before = links.iter().filter(|link| link.event == RESTORED).count();
+    let link = LedgerRow::follow(links.last(), now, RESTORED.to_owned());
+    (link, (before as u64 + 1) << SERIAL_BITS)
+}
+
 fn not_its_ledger() -> RunError {
     RunError::NotCurrent("the ledger's file does not go on where the backup ends".to_owned())
 }
@@ -158,15 +189,15 @@ impl Told {
 
     fn hear(&mut self, event: &str) {
         if let Some(digits) = event.strip_prefix(ERASED) {
-            self.erased.insert(digits.to_owned());
+            self.homes.insert(digits.to_owned(), Gone::Erased);
+        } else if let Some(digits) = event.strip_prefix(BARRED) {
+            self.homes.insert(digits.to_owned(), Gone::Revoked);
         } else if let Some(week) = event.strip_prefix("closed ") {
             self.closed.extend(week.parse::<Week>());
         } else if let Some(week) = event.strip_prefix("destroyed ") {
             self.destroyed.extend(week.parse::<Week>());
         } else if let Some(release) = event.strip_prefix("released ") {
             self.released.extend(released(release));
-        } else if event.starts_with("revoked ") {
-            self.revocations += 1;
         }
     }
 
@@ -206,17 +237,16 @@ impl Told {
             let page = store.homes(after).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.home);
-            let is_erased = |home: &HomeId| self.erased.contains(&identity.listed(*home).to_hex());
-            let gone = page
-                .iter()
-                .map(|HomeRow { home, .. }| *home)
-                .filter(is_erased);
-            let held = |home| {
-                keys.iter()
-                    .map(|key| (key.week(), key.home_token(home)))
-                    .collect()
-            };
-            since.erased.extend(gone.map(|home| (home, held(home))));
+            for HomeRow { home, .. } in page {
+                let gone = self.homes.get(&identity.listed(home).to_hex());
+                let list = match gone {
+                    None => continue,
+                    Some(Gone::Erased) => &mut since.erased,
+                    Some(Gone::Revoked) => &mut since.revoked,
+                };
+                let held = keys.iter().map(|key| (key.week(), key.home_token(home)));
+                list.push((home, held.collect()));
+            }
         }
         let mut lost = Vec::new();
         for (id, digits) in &self.released {
@@ -246,6 +276,12 @@ impl Told {
                 done.homes, done.batches
             ));
         }
+        if done.revoked > 0 {
+            say(format!(
+                "{} homes that were revoked since are revoked, and {} batches of theirs erased",
+                done.revoked, done.revoked_batches
+            ));
+        }
         if done.unreadable > 0 {
             say(format!(
                 "{} batches of weeks whose keys are gone are deleted",
@@ -260,12 +296,6 @@ impl Told {
         for id in lost {
             say(format!(
                 "{id} was released since and is not in the published folder: it is not made again, and not shown"
-            ));
-        }
-        if self.revocations > 0 {
-            say(format!(
-                "homes were revoked since, {} times: revoke them again, the ledger does not say which",
-                self.revocations
             ));
         }
         text

@@ -131,7 +131,7 @@ impl Bench {
     }
 
     pub(super) async fn rows(&self) -> Vec<JournalRow> {
-        let store = &self.handle.shared.ground.store;
+        let store = &self.handle.works.ground.store;
         store
             .journal_page(week(), Slice::WHOLE, None, usize::MAX)
             .await

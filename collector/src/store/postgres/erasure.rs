@@ -6,6 +6,7 @@
 //! they are recycled.
 
 use super::fault::Fault;
+use super::folding::END_FOLDS;
 use super::ledger::write_ledger;
 use super::registry::number;
 use super::rotation::not_its_key;
@@ -151,6 +152,7 @@ async fn erase(session: &Session, attempt: &EraseAttempt) -> Result<(Erased, Tra
         }
         if erased > 0 {
             session.change(MARK_WEEK, &[&monday(*week)]).await?;
+            session.change(END_FOLDS, &[&monday(*week)]).await?;
             traces.weeks.insert(*week);
         }
     }

@@ -90,15 +90,29 @@ fn passes(code: &SqlState) -> bool {
     classes.iter().any(|class| code.code().starts_with(class)) || codes.contains(code)
 }
 
+/// Whether what the server says with this code is about itself. Of the others, "invalid input syntax for
+/// type ...: ..." quotes the value, a trigger of somebody's may quote anything, and who is not let in is told
+/// from which address.
+fn is_about_the_server(code: &SqlState) -> bool {
+    let classes = [
+        "08", "0A", "25", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX",
+    ];
+    classes.iter().any(|class| code.code().starts_with(class))
+}
+
 fn is_conversion(error: &tokio_postgres::Error) -> bool {
     let text = error.to_string();
     text.starts_with("error serializing") || text.starts_with("error deserializing")
 }
 
-/// The server's sentence and its code. Its details hold the values of rows, and stay away.
+/// The server's sentence and its code, or only the code where the sentence is about values. Its details, hints
+/// and contexts hold the values of rows, and stay away.
 fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(said) => format!("{} ({})", said.message(), said.code().code()),
+        Some(said) if is_about_the_server(said.code()) => {
+            format!("{} ({})", said.message(), said.code().code())
+        }
+        Some(said) => format!("the server refuses it ({})", said.code().code()),
         None => match std::error::Error::source(error) {
             Some(source) => format!("{error}: {source}"),
             None => error.to_string(),

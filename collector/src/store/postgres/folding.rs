@@ -31,8 +31,13 @@ const BEGIN: &str = "
 const KEEP: &str = "
     UPDATE folds SET sealed = $5, holder = NULL
     WHERE week = $1 AND pass = $2 AND part = $3 AND erasures = $4 AND sealed IS NULL";
+const HOLD: &str = "
+    UPDATE folds SET until = $6
+    WHERE week = $1 AND pass = $2 AND part = $3 AND erasures = $4 AND holder = $5 AND sealed IS NULL";
 const READ: &str = "
-    SELECT sealed FROM folds WHERE week = $1 AND pass = $2 AND erasures = $3 ORDER BY part";
+    SELECT sealed FROM folds WHERE week = $1 AND pass = $2 AND part = $3 AND erasures = $4";
+/// What was found in a week is worthless once it is told or has lost a home, and goes with that.
+pub(super) const END_FOLDS: &str = "DELETE FROM folds WHERE week = $1";
 
 impl Postgres {
     pub(in crate::store) async fn take_part(
@@ -73,10 +78,29 @@ impl Postgres {
             .await
     }
 
-    pub(in crate::store) async fn parts(&self, fold: Fold) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub(in crate::store) async fn hold_part(
+        &self,
+        fold: Fold,
+        part: u16,
+        lease: Lease,
+    ) -> Result<bool, StoreError> {
+        let asked = (fold, part, lease);
         self.pool
-            .transact("parts", Turn::Read, fold, |session, fold| {
-                Box::pin(parts(session, fold))
+            .transact("hold_part", Turn::Free, asked, |session, asked| {
+                Box::pin(hold_part(session, asked))
+            })
+            .await
+    }
+
+    pub(in crate::store) async fn part(
+        &self,
+        fold: Fold,
+        part: u16,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let asked = (fold, part);
+        self.pool
+            .transact("part", Turn::Read, asked, |session, asked| {
+                Box::pin(part_kept(session, asked))
             })
             .await
     }
@@ -144,17 +168,26 @@ async fn keep_part(
     Ok(())
 }
 
-async fn parts(session: &Session, fold: &Fold) -> Result<Vec<Vec<u8>>, Fault> {
+async fn hold_part(
+    session: &Session,
+    (fold, part, lease): &(Fold, u16, Lease),
+) -> Result<bool, Fault> {
     let (week, pass, erasures) = numbers(*fold);
-    let rows = session.rows(READ, &[&week, &pass, &erasures]).await?;
-    let mut parts = Vec::with_capacity(rows.len());
-    for row in rows {
-        match row.try_get(0)? {
-            Some(sealed) => parts.push(sealed),
-            None => return Ok(Vec::new()),
-        }
-    }
-    Ok(parts)
+    let (part, holder, until) = (i32::from(*part), &lease.holder[..], lease.until.seconds());
+    let held = session
+        .change(HOLD, &[&week, &pass, &part, &erasures, &holder, &until])
+        .await?;
+    Ok(held > 0)
+}
+
+async fn part_kept(
+    session: &Session,
+    (fold, part): &(Fold, u16),
+) -> Result<Option<Vec<u8>>, Fault> {
+    let (week, pass, erasures) = numbers(*fold);
+    let part = i32::from(*part);
+    let row = session.row(READ, &[&week, &pass, &part, &erasures]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
 }
 
 /// Week, pass and erasures as tables have them.

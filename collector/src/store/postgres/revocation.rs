@@ -2,6 +2,7 @@
 
 use super::erasure::{ERASE_BATCHES, Traces};
 use super::fault::Fault;
+use super::folding::END_FOLDS;
 use super::journal::week_of;
 use super::ledger::write_ledger;
 use super::registry::standing;
@@ -83,22 +84,24 @@ async fn revoke(session: &Session, attempt: &RevokeAttempt) -> Result<(Revoked, 
         let given = held.iter().map(|(week, _)| *week);
         weeks.iter().copied().eq(given)
     };
-    if !attempt.homes.iter().all(|(_, held)| is_every_week(held)) {
+    if !attempt.homes.iter().all(|home| is_every_week(&home.held)) {
         return Ok((Revoked::Otherwise, Traces::default()));
     }
     let (mut answers, mut touched, mut out) = (Vec::new(), BTreeSet::new(), 0_usize);
-    for (home, held) in &attempt.homes {
-        answers.push(match read_standing(session, *home).await? {
+    for home in &attempt.homes {
+        answers.push(match read_standing(session, home.home).await? {
             None => RevokedHome::Unknown,
             Some(Standing::Revoked) => RevokedHome::Before,
             Some(Standing::Pending | Standing::Admitted { .. }) => {
                 out += 1;
-                RevokedHome::Now(take_out(session, *home, held, &mut touched).await?)
+                write_ledger(session, attempt.now, home.link()).await?;
+                let erased = take_out(session, home.home, &home.held, &mut touched).await?;
+                RevokedHome::Now(erased)
             }
         });
     }
     if out > 0 {
-        // How many of which weeks; which homes is nobody's business.
+        // How many of which weeks; which of them is nobody's business.
         let weeks: String = touched.iter().map(|week| format!(" {week}")).collect();
         write_ledger(session, attempt.now, format!("revoked {out}{weeks}")).await?;
     }
@@ -123,6 +126,7 @@ async fn take_out(
             .await?;
         if erased > 0 {
             session.change(MARK_WEEK, &[&monday(*week)]).await?;
+            session.change(END_FOLDS, &[&monday(*week)]).await?;
             touched.insert(*week);
             batches += u32::try_from(erased).unwrap_or(u32::MAX);
         }

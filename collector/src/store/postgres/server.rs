@@ -3,7 +3,8 @@
 //! Takes a URL without its secret, and the file that holds the secret; gives what a session is opened
 //! with. The password is read from its file each time a session is opened, so that it can be changed
 //! while the collector runs; it is in no URL, no log and no message. A server that is not this machine
-//! is spoken to by TLS only, and its certificate is verified.
+//! is spoken to by TLS only. `sslmode=require` means here what it says: the certificate is verified, and the
+//! name in it, as `verify-full` has it elsewhere, which may be written too.
 
 use crate::store::StoreError;
 use rustls::pki_types::CertificateDer;
@@ -57,6 +58,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that vanishes without a word is noticed after so long.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 
+/// What a URL says. Whoever asks for TLS gets a certificate that is verified, so that both words are one.
+fn read_url(url: &str) -> Option<tokio_postgres::Config> {
+    let url = url.replace("sslmode=verify-full", "sslmode=require");
+    url.parse().ok()
+}
+
 impl Server {
     /// The server at `url`, whose password stands in `password_file`. `root_certificates` is a PEM file
     /// of those that may certify it; without one, the usual authorities may.
@@ -72,7 +79,7 @@ impl Server {
         let is_url = ["postgresql://", "postgres://"]
             .iter()
             .any(|scheme| url.starts_with(scheme));
-        let read: tokio_postgres::Config = url.parse().map_err(|_| NotAServer::Form)?;
+        let read = read_url(url).ok_or(NotAServer::Form)?;
         if !is_url || read.get_hosts().is_empty() {
             return Err(NotAServer::Form);
         }
@@ -102,8 +109,7 @@ impl Server {
 
     /// What a session is opened with: of several servers, the one that takes writes.
     pub(super) fn config(&self) -> Result<tokio_postgres::Config, StoreError> {
-        let parsed = self.url.parse::<tokio_postgres::Config>();
-        let mut config = parsed.expect("a server is parsed before it exists");
+        let mut config = read_url(&self.url).expect("a server is read before it exists");
         if let Some(file) = &self.password_file {
             let secret = read(file).map_err(|source| refused(file, source))?;
             config.password(secret.trim_end_matches(['\r', '\n']).as_bytes());

@@ -2,6 +2,7 @@
 
 use super::erasure::partition;
 use super::fault::Fault;
+use super::folding::END_FOLDS;
 use super::journal::week_of;
 use super::ledger::write_ledger;
 use super::session::{Session, Turn};
@@ -26,7 +27,6 @@ const WRITE_RELEASE: &str = "
     ON CONFLICT (week, revision) DO NOTHING";
 const READ_RELEASES: &str =
     "SELECT week, revision, text, signature FROM releases ORDER BY week, revision";
-const END_FOLDS: &str = "DELETE FROM folds WHERE week = $1";
 
 impl Postgres {
     pub(in crate::store) async fn open_week(

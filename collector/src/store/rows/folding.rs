@@ -24,7 +24,7 @@ pub struct Lease {
 }
 
 /// What became of a wish for work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Taken {
     /// This part is the asker's.
     Part(u16),
@@ -38,3 +38,6 @@ pub enum Taken {
 
 /// Parts of one pass, at most.
 pub const PARTS_MAX: u16 = 4_096;
+
+/// What was found in a part, sealed, has at most so many bytes: three times what the largest survey has.
+pub const PART_BYTES_MAX: usize = 32 * 1024 * 1024;

@@ -104,10 +104,21 @@ pub enum Approved {
 /// Homes that are to be taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokeAttempt {
-    /// Which, no home twice, each with what it stands for in every week that is not final, by week.
-    pub homes: Vec<(HomeId, Vec<(Week, HomeToken)>)>,
-    /// Dates the ledger's link.
+    /// Which, no home twice.
+    pub homes: Vec<HomeToRevoke>,
+    /// Dates the ledger's links.
     pub now: Timestamp,
+}
+
+/// A home that is to be taken out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HomeToRevoke {
+    /// Which.
+    pub home: HomeId,
+    /// What it stands for in every week that is not final, by week.
+    pub held: Vec<(Week, HomeToken)>,
+    /// What the ledger calls it.
+    pub listed: Hash,
 }
 
 /// What became of a [`RevokeAttempt`].
@@ -266,6 +277,10 @@ pub struct HomeRow {
 /// What the ledger's event begins with when a home was erased; 64 hex digits follow.
 pub const ERASED: &str = "erased ";
 
+/// What the ledger's event begins with that says which home was revoked; 64 hex digits follow. Behind
+/// those of one revocation stands how many they were, and which weeks they had reported on.
+pub const BARRED: &str = "barred ";
+
 /// Homes in one answer of `Store::homes`.
 pub const HOMES_PAGE_MAX: u32 = 1_024;
 
@@ -276,6 +291,16 @@ impl EraseAttempt {
     #[must_use]
     pub fn link(&self) -> String {
         format!("{ERASED}{}", self.listed.1.to_hex())
+    }
+}
+
+// === impl HomeToRevoke ===
+
+impl HomeToRevoke {
+    /// The ledger's event.
+    #[must_use]
+    pub fn link(&self) -> String {
+        format!("{BARRED}{}", self.listed.to_hex())
     }
 }
 

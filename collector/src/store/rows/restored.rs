@@ -20,6 +20,8 @@ pub struct Since {
     pub links: Vec<LedgerRow>,
     /// Homes that were erased, each with what it stands for in every week whose rows can be read.
     pub erased: Vec<(HomeId, Vec<(Week, HomeToken)>)>,
+    /// Homes that were revoked, and not erased later: the same.
+    pub revoked: Vec<(HomeId, Vec<(Week, HomeToken)>)>,
     /// Weeks that take no more.
     pub closed: Vec<Week>,
     /// Weeks that were released, if only once.
@@ -28,6 +30,8 @@ pub struct Since {
     pub destroyed: Vec<Week>,
     /// Releases that were published.
     pub releases: Vec<ReleaseRow>,
+    /// Rules are shown under this serial at least.
+    pub serial_min: u64,
 }
 
 /// What bringing a database up to date did.
@@ -37,6 +41,10 @@ pub struct CaughtUp {
     pub homes: usize,
     /// Their batches.
     pub batches: usize,
+    /// Homes that were in it and are revoked.
+    pub revoked: usize,
+    /// Their batches.
+    pub revoked_batches: usize,
     /// Batches of weeks that nobody can read any more.
     pub unreadable: usize,
 }

@@ -1,19 +1,24 @@
 //! Copies of the database, and copies that came back. SQL.
 
-use super::erasure::{ERASE_BATCHES, ERASE_HOME, ERASE_KEYS, MARK_WEEK, take_out_of_wal};
+use super::erasure::{
+    ERASE_BATCHES, ERASE_HOME, ERASE_KEYS, MARK_WEEK, overwrite_what_is_due, take_out_of_wal,
+};
 use super::ledger::ledger_row;
+use super::revocation::{read_standing, take_out};
 use super::weeks::{CLOSE, FINISH, RELEASE, WRITE_RELEASE};
 use super::{Sqlite, failure};
-use crate::store::{CaughtUp, LedgerRow, Since, Snapshot, StoreError};
+use crate::store::{CaughtUp, LedgerRow, Since, Snapshot, Standing, StoreError};
 use phonehome_proto::time::Week;
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
 };
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const READ_LAST: &str = "SELECT number, at, event, hash FROM ledger ORDER BY number DESC LIMIT 1";
 const WRITE_LINK: &str = "INSERT INTO ledger (number, at, event, hash) VALUES (?1, ?2, ?3, ?4)";
+const RAISE_SERIAL: &str = "UPDATE collector SET serial = max(serial + 1, ?1)";
 const DELETE_WEEK: &str = "DELETE FROM journal WHERE week = ?1";
 
 impl Sqlite {
@@ -40,6 +45,7 @@ impl Sqlite {
                 // Nobody waits for it yet, so it may be as large as it likes.
                 connection.execute_batch("VACUUM")?;
                 take_out_of_wal(connection)?;
+                overwrite_what_is_due(connection)?;
                 Ok(Some(caught_up))
             })
             .await
@@ -78,7 +84,21 @@ fn catch_up(transaction: &Transaction<'_>, since: &Since) -> rusqlite::Result<Op
         ])?;
         last = Some(link.clone());
     }
+    let serial_min = i64::try_from(since.serial_min).unwrap_or(i64::MAX);
+    transaction.execute(RAISE_SERIAL, params![serial_min])?;
     let monday = |week: &Week| week.monday().number();
+    let mut done = CaughtUp::default();
+    // Before weeks are released: a release made since may have been counted without them, and from more
+    // than is here, so that what is here is no reason to revise it.
+    for (home, held) in &since.revoked {
+        if let Some(Standing::Pending | Standing::Admitted { .. }) =
+            read_standing(transaction, *home)?
+        {
+            let batches = take_out(transaction, *home, held, &mut BTreeSet::new())?;
+            done.revoked_batches += usize::try_from(batches).unwrap_or(usize::MAX);
+            done.revoked += 1;
+        }
+    }
     for week in &since.closed {
         transaction.execute(CLOSE, params![monday(week)])?;
     }
@@ -95,7 +115,6 @@ fn catch_up(transaction: &Transaction<'_>, since: &Since) -> rusqlite::Result<Op
         ];
         transaction.execute(WRITE_RELEASE, key)?;
     }
-    let mut done = CaughtUp::default();
     for (home, held) in &since.erased {
         for (week, token) in held {
             let batches = transaction.execute(ERASE_BATCHES, params![monday(week), token.0])?;

@@ -41,6 +41,7 @@ impl Sqlite {
         &self,
         attempt: EraseAttempt,
     ) -> Result<Erased, StoreError> {
+        let folds = self.folds.clone();
         // One piece of work: whoever asked may hang up in between.
         self.writer
             .bare("erase", move |connection| {
@@ -48,6 +49,11 @@ impl Sqlite {
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let erased = erase(&transaction, &attempt)?;
                 transaction.commit()?;
+                if erased == Erased::Done {
+                    let held = &attempt.held;
+                    folds
+                        .forget(|week| held.iter().any(|(of, _, count)| *of == week && *count > 0));
+                }
                 overwrite_what_is_due(connection)?;
                 Ok(erased)
             })

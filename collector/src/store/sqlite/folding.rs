@@ -1,8 +1,11 @@
 //! Folding in parts, where one process has the file: remembered in memory, and begun anew when it ends.
+//!
+//! Nobody else could go on with it, and what never was in the file need not be taken out of its free
+//! pages, its log and its backups.
 
 use super::Sqlite;
 use crate::store::{Fold, Lease, StoreError, Taken, WeekState};
-use phonehome_proto::time::Timestamp;
+use phonehome_proto::time::{Timestamp, Week};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -51,6 +54,22 @@ impl Sqlite {
     }
 
     #[expect(clippy::unused_async, reason = "as every engine's")]
+    pub(in crate::store) async fn hold_part(
+        &self,
+        fold: Fold,
+        part: u16,
+        lease: Lease,
+    ) -> Result<bool, StoreError> {
+        let mut folds = self.folds.lock();
+        let part = folds
+            .get_mut(&fold)
+            .and_then(|all| all.get_mut(usize::from(part)));
+        let is_held = |held: Lease| held.holder == lease.holder;
+        let part = part.filter(|part| part.sealed.is_none() && part.lease.is_some_and(is_held));
+        Ok(part.map(|part| part.lease = Some(lease)).is_some())
+    }
+
+    #[expect(clippy::unused_async, reason = "as every engine's")]
     pub(in crate::store) async fn keep_part(
         &self,
         fold: Fold,
@@ -58,25 +77,33 @@ impl Sqlite {
         sealed: Vec<u8>,
     ) -> Result<(), StoreError> {
         let mut folds = self.folds.lock();
-        if let Some(part) = folds
+        let part = folds
             .get_mut(&fold)
-            .and_then(|all| all.get_mut(usize::from(part)))
-        {
+            .and_then(|all| all.get_mut(usize::from(part)));
+        if let Some(part) = part {
             part.sealed.get_or_insert(sealed);
         }
         Ok(())
     }
 
     #[expect(clippy::unused_async, reason = "as every engine's")]
-    pub(in crate::store) async fn parts(&self, fold: Fold) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub(in crate::store) async fn part(
+        &self,
+        fold: Fold,
+        part: u16,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let folds = self.folds.lock();
-        let all = folds.get(&fold).into_iter().flatten();
-        let sealed: Option<Vec<_>> = all.map(|part| part.sealed.clone()).collect();
-        Ok(sealed.unwrap_or_default())
+        let part = folds.get(&fold).and_then(|all| all.get(usize::from(part)));
+        Ok(part.and_then(|part| part.sealed.clone()))
     }
 }
 
 impl Folds {
+    /// Forgets what was found in weeks that are told, final, or have lost a home.
+    pub(super) fn forget(&self, is_outdated: impl Fn(Week) -> bool) {
+        self.lock().retain(|fold, _| !is_outdated(fold.week));
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Fold, Vec<Part>>> {
         // The map is whole between any two statements.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -35,6 +35,8 @@ const BEGIN: &str = "
       INSERT INTO move_notes (week, home_token, batch_token)
       VALUES (OLD.week, OLD.home_token, OLD.batch_token);
     END;";
+/// Milliseconds since 1970, by the clock that pauses end by.
+const READ_CLOCK: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 const PAUSE: &str = "UPDATE move_state SET until = unixepoch() + ?1 WHERE place IS NULL";
 const RESUME: &str = "UPDATE move_state SET until = 0 WHERE place IS NULL";
 const MARK: &str = "UPDATE move_state SET place = ?1 WHERE place IS NULL AND until > unixepoch()";
@@ -57,7 +59,15 @@ pub(in crate::store) struct Source {
 impl Source {
     /// Opens the file at `path`, which must be there.
     pub(in crate::store) async fn open(path: &Path) -> Result<Self, StoreError> {
-        let engine = Sqlite::open(path, false).await?;
+        Self::beside(Sqlite::open(path, false).await?, path).await
+    }
+
+    /// Opens the file at `path` though its store has moved from it: it can only be read.
+    pub(in crate::store) async fn open_left(path: &Path) -> Result<Self, StoreError> {
+        Self::beside(Sqlite::open_left(path).await?, path).await
+    }
+
+    async fn beside(engine: Sqlite, path: &Path) -> Result<Self, StoreError> {
         let path = path.to_owned();
         let mover = Worker::start("sqlite-mover", move || {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -100,11 +110,12 @@ impl Source {
             .await
     }
 
-    /// For so many seconds nobody writes.
-    pub(in crate::store) async fn pause(&self, seconds: u32) -> Result<(), StoreError> {
+    /// For so many seconds nobody writes. Gives the time at which that began, in milliseconds.
+    pub(in crate::store) async fn pause(&self, seconds: u32) -> Result<i64, StoreError> {
         self.mover
             .write("pause", move |transaction| {
-                transaction.execute(PAUSE, params![seconds]).map(drop)
+                transaction.execute(PAUSE, params![seconds])?;
+                transaction.query_row(READ_CLOCK, [], |row| row.get(0))
             })
             .await
     }
@@ -118,8 +129,8 @@ impl Source {
             .await
     }
 
-    /// The store is elsewhere from now on, if the pause is not over yet.
-    pub(in crate::store) async fn mark(&self, place: &str) -> Result<(), StoreError> {
+    /// The store is elsewhere from now on, if the pause is not over yet. Gives the time, in milliseconds.
+    pub(in crate::store) async fn mark(&self, place: &str) -> Result<i64, StoreError> {
         let place = place.to_owned();
         self.mover
             .write("mark", move |transaction| {
@@ -130,7 +141,7 @@ impl Source {
                         "the pause was over before the last of it was copied",
                     ));
                 }
-                Ok(())
+                transaction.query_row(READ_CLOCK, [], |row| row.get(0))
             })
             .await
     }

@@ -53,6 +53,7 @@ impl Sqlite {
         &self,
         attempt: RevokeAttempt,
     ) -> Result<Revoked, StoreError> {
+        let folds = self.folds.clone();
         // One piece of work: whoever asked may hang up in between.
         self.writer
             .bare("revoke", move |connection| {
@@ -60,6 +61,7 @@ impl Sqlite {
                     connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 let revoked = revoke(&transaction, &attempt)?;
                 transaction.commit()?;
+                folds.forget(|_| true);
                 overwrite_what_is_due(connection)?;
                 Ok(revoked)
             })
@@ -67,7 +69,7 @@ impl Sqlite {
     }
 }
 
-fn read_standing(
+pub(super) fn read_standing(
     transaction: &Transaction<'_>,
     home: HomeId,
 ) -> rusqlite::Result<Option<Standing>> {
@@ -90,22 +92,24 @@ fn revoke(transaction: &Transaction<'_>, attempt: &RevokeAttempt) -> rusqlite::R
         let given = held.iter().map(|(week, _)| week.monday().number());
         weeks.keys().copied().eq(given)
     };
-    if !attempt.homes.iter().all(|(_, held)| is_every_week(held)) {
+    if !attempt.homes.iter().all(|home| is_every_week(&home.held)) {
         return Ok(Revoked::Otherwise);
     }
     let (mut answers, mut touched, mut out) = (Vec::new(), BTreeSet::new(), 0_usize);
-    for (home, held) in &attempt.homes {
-        answers.push(match read_standing(transaction, *home)? {
+    for home in &attempt.homes {
+        answers.push(match read_standing(transaction, home.home)? {
             None => RevokedHome::Unknown,
             Some(Standing::Revoked) => RevokedHome::Before,
             Some(Standing::Pending | Standing::Admitted { .. }) => {
                 out += 1;
-                RevokedHome::Now(take_out(transaction, *home, held, &mut touched)?)
+                write_ledger(transaction, attempt.now, home.link())?;
+                let erased = take_out(transaction, home.home, &home.held, &mut touched)?;
+                RevokedHome::Now(erased)
             }
         });
     }
     if out > 0 {
-        // How many of which weeks; which homes is nobody's business.
+        // How many of which weeks; which of them is nobody's business.
         let weeks = touched.iter().filter_map(|monday| Day::new(*monday));
         let weeks: String = weeks.map(|monday| format!(" {}", monday.week())).collect();
         write_ledger(transaction, attempt.now, format!("revoked {out}{weeks}"))?;
@@ -114,7 +118,7 @@ fn revoke(transaction: &Transaction<'_>, attempt: &RevokeAttempt) -> rusqlite::R
 }
 
 /// Takes one home out; gives how many batches went, and adds the weeks they were of.
-fn take_out(
+pub(super) fn take_out(
     transaction: &Transaction<'_>,
     home: HomeId,
     held: &[(Week, HomeToken)],

@@ -82,7 +82,9 @@ impl Sqlite {
         erasures: u32,
         now: Timestamp,
     ) -> Result<Stored, StoreError> {
-        self.writer
+        let week = release.week;
+        let stored = self
+            .writer
             .write("release_week", move |transaction| {
                 let monday = release.week.monday().number();
                 let row = transaction
@@ -111,7 +113,11 @@ impl Sqlite {
                 write_ledger(transaction, now, event)?;
                 Ok(Stored::Fresh)
             })
-            .await
+            .await?;
+        if stored == Stored::Fresh {
+            self.folds.forget(|other| other == week);
+        }
+        Ok(stored)
     }
 
     pub(in crate::store) async fn destroy_week(
@@ -120,6 +126,7 @@ impl Sqlite {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let monday = week.monday().number();
+        self.folds.forget(|other| other == week);
         // In pieces, so that intake goes on between them and the WAL stays small.
         let mut is_left = true;
         while is_left {

@@ -29,6 +29,8 @@ pub struct Identity {
     pub(super) enrolment: SealedBatch,
     pub(super) token: Option<[u8; 16]>,
     pub(super) withdrawal: Option<SealedBatch>,
+    /// The highest serial of the collector's rules that it was shown.
+    pub(super) serial_seen: Option<u64>,
     /// The first day that is not sealed yet.
     pub(super) unsealed: Day,
     pub(super) spool: Spool,
@@ -114,6 +116,7 @@ impl Identity {
         gates.pass().expect("all of them stand open")
     }
 
+    /// Sets down what the spool had to let go.
     pub(super) fn note_lost(&mut self) {
         self.account.lost += self.spool.take_lost().total();
     }

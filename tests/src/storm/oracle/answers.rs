@@ -1,10 +1,12 @@
 //! What the collector answers to batches.
 
 use super::super::line::{Content, Told};
-use super::{ACCEPTED_FOR, HOME_WEEK_BATCHES_MAX, Held, Oracle, SKEW, Tally, Wrong, name_of};
-use phonehome_collector::store::WeekState;
+use super::state::Held;
+use super::{ACCEPTED_FOR, HOME_WEEK_BATCHES_MAX, Oracle, SKEW, Tally, Wrong, name_of};
+use phonehome_collector::store::{Standing, WeekState};
 use phonehome_proto::decode;
 use phonehome_proto::id::{Hash, HomeId};
+use phonehome_proto::manifest::EnrolmentMode;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch};
 use phonehome_proto::status::{self, Outcome};
@@ -29,7 +31,12 @@ impl Oracle {
     ///
     /// # Errors
     /// What should have been said.
-    pub fn hear(&mut self, told: &Told, now: Timestamp, may_fail: bool) -> Result<(), Wrong> {
+    pub fn hear(
+        &mut self,
+        told: &Told,
+        (now, mode): (Timestamp, EnrolmentMode),
+        may_fail: bool,
+    ) -> Result<(), Wrong> {
         let outcomes = match &told.answer {
             Ok(outcomes) => Some(outcomes.clone()),
             Err(Code::Unavailable) if may_fail => None,
@@ -37,7 +44,7 @@ impl Oracle {
         };
         match &told.letter.content {
             Content::Submit(request) => self.hear_batches(request, outcomes, now),
-            Content::Enrol(request) => self.hear_enrolment(request, one(outcomes)?, now),
+            Content::Enrol(request) => self.hear_enrolment(request, one(outcomes)?, (now, mode)),
             Content::Rotate(request) => self.hear_rotation(request, one(outcomes)?, now),
             Content::Withdraw(request) => self.hear_withdrawal(request, one(outcomes)?, now),
         }
@@ -54,6 +61,7 @@ impl Oracle {
         self.state.counted.batches.received += batches.len() as u64;
         let Some(outcomes) = outcomes else {
             self.state.counted.batches.deferred += batches.len() as u64;
+            self.happened.note_many("batch", "put off", batches.len());
             for sealed in &batches {
                 // Its week may have been opened, and nothing more.
                 if self.foretell(sealed, now) == Foretold::Fresh {
@@ -90,21 +98,38 @@ impl Oracle {
         let home = self.facts.get(&name).map(|fact| fact.home);
         let fresh = self.check(&foretold, &said, about, (home, now))?;
         note(&mut self.state.counted.batches, &foretold);
+        self.happened.note(
+            "batch",
+            match &foretold {
+                Foretold::Fresh => "accepted",
+                Foretold::Repeated(_) => "repeated",
+                Foretold::Refused(why) => why.as_str(),
+            },
+        );
         if let (Some(fact), true) = (self.facts.get(&name), is_in_time(self, &name, now)) {
             let (week, state) = (fact.day.week(), &mut self.state);
             // Whatever came of it: it was asked for its key.
-            if passes_verification(&foretold) {
-                state.weeks.entry(week).or_insert(WeekState::Open);
+            if passes_verification(&foretold) && !state.weeks.contains_key(&week) {
+                state.weeks.insert(week, WeekState::Open);
+                self.happened.note("week", "opened");
             }
         }
         if let Some(receipt) = fresh {
             self.said.insert(receipt.payload.clone());
             let fact = &self.facts[&name];
+            let standing = self.state.homes.get(&fact.home).map(|home| home.standing);
+            let is_on_probation = matches!(
+                standing,
+                Some(Standing::Admitted { counted_from: Some(first) }) if fact.day < first
+            );
+            self.happened
+                .note_if(is_on_probation, "batch", "held on probation");
             let week = self.state.held.entry(fact.day.week()).or_default();
             let held = Held {
                 payload,
                 receipt,
                 fact: name.clone(),
+                is_on_probation,
             };
             week.insert((fact.home, fact.batch_id), held);
         }
@@ -121,13 +146,10 @@ impl Oracle {
         if fact.is_forged {
             return Foretold::Refused(Reject::BadSignature);
         }
-        if self
-            .state
-            .homes
-            .get(&key.home)
-            .is_some_and(|home| home.is_revoked)
-        {
-            return Foretold::Refused(Reject::Revoked);
+        match self.state.homes.get(&key.home).map(|home| home.standing) {
+            Some(Standing::Pending) => return Foretold::Refused(Reject::NotApproved),
+            Some(Standing::Revoked) => return Foretold::Refused(Reject::Revoked),
+            Some(Standing::Admitted { .. }) | None => {}
         }
         if key.home != fact.home {
             return Foretold::Refused(Reject::WrongHome);

@@ -1,11 +1,12 @@
 //! What must be counted of a week.
 
+use super::super::edition::{self, Edition};
 use super::super::line::NETWORKS;
 use super::super::report::{self, Cell, vendors};
 use super::{Oracle, Wrong};
 use phonehome_collector::count::{Counters, Question};
 use phonehome_collector::format::json;
-use phonehome_collector::release::{Cell as Published, Release};
+use phonehome_collector::release::{Cell as Published, Column, Release};
 use phonehome_proto::id::HomeId;
 use phonehome_proto::time::Week;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,7 @@ impl Oracle {
             .get(&week)
             .into_iter()
             .flat_map(BTreeMap::values)
+            .filter(|held| !held.is_on_probation)
         {
             let fact = &self.facts[&held.fact];
             let network = fact.identity % usize::from(NETWORKS);
@@ -108,7 +110,7 @@ impl Expected {
     ///
     /// # Errors
     /// What it says wrongly, or should not say.
-    pub fn check_release(&self, text: &str) -> Result<Release, Wrong> {
+    pub fn check_release(&self, text: &str, edition: Edition) -> Result<Release, Wrong> {
         let release = json::from_json(text).map_err(|error| format!("no release: {error}"))?;
         let all = self.homes.values().copied();
         let homes = weighs(all).then(|| rounded(self.homes.len()));
@@ -118,11 +120,7 @@ impl Expected {
                 release.homes
             ));
         }
-        let counted = self
-            .homes
-            .iter()
-            .filter(|(home, _)| self.counted.contains_key(home));
-        let shows = weighs(counted.map(|(_, network)| *network));
+        let shows = self.shows();
         let cell_of = |cell: Cell| {
             let told = release.endpoints.get(&(cell.vendor, cell.endpoint));
             told.and_then(Published::numbers)
@@ -136,12 +134,50 @@ impl Expected {
                 "{expected:?} is what all homes have, {told:?} is told"
             ));
         }
+        if !edition.is_among(&release.atlas) {
+            return Err(format!("it names other tables than those of {edition:?}"));
+        }
+        // Where tables disagree, every home's server may stand in either country and certainly in none.
+        let low = if edition.elsewhere().is_some() { 0 } else { n };
+        let placed = [report::COUNTRY].into_iter().chain(edition.elsewhere());
+        for code in placed.filter(|_| n > 0) {
+            let column = Column::Country(edition::country(code));
+            let told = release.server.get(&(report::common().vendor, column));
+            let told = told.and_then(Published::numbers);
+            let told = told.map(|told| (told.x_low, told.x_high, told.n));
+            let expected = shows.then_some((low, n, n));
+            if told != expected {
+                return Err(format!(
+                    "{expected:?} have a server in {code}, {told:?} is told"
+                ));
+            }
+        }
         for cell in self.counted.values().flatten() {
             if *cell != report::common() && cell_of(*cell).is_some() {
                 return Err(format!("{cell:?} is one home's, and is told"));
             }
         }
         Ok(release)
+    }
+}
+
+impl Expected {
+    /// How many homes count.
+    #[must_use]
+    pub fn counted(&self) -> usize {
+        self.counted.len()
+    }
+
+    /// Whether those that count may be told of.
+    #[must_use]
+    pub fn shows(&self) -> bool {
+        let counted = |home: &&HomeId| self.counted.contains_key(*home);
+        weighs(
+            self.homes
+                .keys()
+                .filter(counted)
+                .map(|home| self.homes[home]),
+        )
     }
 }
 

@@ -1,14 +1,16 @@
-//! What the collector answers to those who join, change their key, leave, or are taken out.
+//! What the collector answers to those who join, change their key, or are taken out.
 
-use super::answers::{Foretold, note, word_of};
-use super::{ERASURES_REPEATED_FOR, Key, Member, Oracle, RETIRED_KEYS_MAX, SKEW, State, Wrong};
-use phonehome_collector::store::WeekState;
+use super::answers::{Foretold, note};
+use super::state::{Key, Member};
+use super::{Oracle, PROBATION_DAYS, RETIRED_KEYS_MAX, SKEW, State, Wrong};
+use phonehome_collector::store::{Approved, Standing, WeekState};
 use phonehome_proto::decode;
 use phonehome_proto::id::{Hash, HomeId};
+use phonehome_proto::manifest::EnrolmentMode;
 use phonehome_proto::reject::Reject;
 use phonehome_proto::seal::{PayloadType, SealedBatch, VerifyingKey};
 use phonehome_proto::status::{self, Outcome};
-use phonehome_proto::time::Timestamp;
+use phonehome_proto::time::{Timestamp, Week};
 use phonehome_proto::v1;
 
 impl Oracle {
@@ -16,38 +18,54 @@ impl Oracle {
         &mut self,
         request: &v1::EnrolRequest,
         said: Option<Outcome>,
-        now: Timestamp,
+        (now, mode): (Timestamp, EnrolmentMode),
     ) -> Result<(), Wrong> {
         let sealed = status::envelope_from_wire(request.enrolment.clone().unwrap_or_default());
         let key = VerifyingKey::from_bytes(&sealed.public_key);
         let home = key.map_err(|_| "an enrolment without a key")?.home();
         let (payload, token) = (Hash::of(&sealed.payload), Hash::of(&request.invite_token));
         let state = &self.state;
+        let standing = if request.invite_token.is_empty() {
+            uninvited(mode, now)
+        } else {
+            let is_good = state.invites.get(&token).is_some_and(|until| now < *until);
+            is_good.then_some(Standing::Admitted { counted_from: None })
+        };
+        let is_barred = state.barred.contains(&home);
         let foretold = match (state.keys.get(&sealed.public_key), state.homes.get(&home)) {
             (Some(key), _) if key.home != home => Foretold::Refused(Reject::KeyTaken),
-            (_, Some(member)) if member.is_revoked => Foretold::Refused(Reject::Revoked),
+            _ if is_barred => Foretold::Refused(Reject::Revoked),
             (Some(key), _) if key.last_day.is_some() => Foretold::Refused(Reject::KeyRetired),
             (None, Some(_)) => Foretold::Refused(Reject::KeyRetired),
             (_, Some(member)) if member.enrolment == payload => {
                 Foretold::Repeated(member.receipt.clone())
             }
-            _ if state.invites.get(&token).is_some_and(|until| now < *until) => Foretold::Fresh,
+            _ if standing.is_some() => Foretold::Fresh,
             _ => Foretold::Refused(Reject::InvalidInvite),
         };
         self.state.counted.enrolments.received += 1;
         let Some(said) = said else {
             self.state.counted.enrolments.deferred += 1;
+            self.happened.note("membership", "enrolment put off");
             return Ok(());
         };
         let about = (&sealed, PayloadType::Enrol);
         let fresh = self.check(&foretold, &said, about, (Some(home), now))?;
         note(&mut self.state.counted.enrolments, &foretold);
-        if let Some(receipt) = fresh {
+        let words = [
+            "enrolment accepted",
+            "enrolment repeated",
+            "enrolment refused",
+        ];
+        self.happened
+            .note("membership", word_among(words, &foretold));
+        if let (Some(receipt), Some(standing)) = (fresh, standing) {
             self.state.invites.remove(&token);
             let member = Member {
                 enrolment: payload,
                 receipt,
-                is_revoked: false,
+                enrolled: now.day().ok_or("a day before 1970")?,
+                standing,
             };
             self.state.homes.insert(home, member);
             let key = Key {
@@ -77,11 +95,15 @@ impl Oracle {
         self.state.counted.rotations.received += 1;
         let Some(said) = said else {
             self.state.counted.rotations.deferred += 1;
+            self.happened.note("membership", "rotation put off");
             return Ok(());
         };
         let about = (&sealed, PayloadType::Rotate);
         let fresh = self.check(&foretold, &said, about, (Some(home), now))?;
         note(&mut self.state.counted.rotations, &foretold);
+        let words = ["rotation accepted", "rotation repeated", "rotation refused"];
+        self.happened
+            .note("membership", word_among(words, &foretold));
         if let Some(receipt) = fresh {
             if let Some(old) = self.state.keys.get_mut(&sealed.public_key) {
                 old.last_day = now.plus_seconds(SKEW).day();
@@ -96,84 +118,48 @@ impl Oracle {
         Ok(())
     }
 
-    pub(super) fn hear_withdrawal(
-        &mut self,
-        request: &v1::WithdrawRequest,
-        said: Option<Outcome>,
-        now: Timestamp,
-    ) -> Result<(), Wrong> {
-        let sealed = status::envelope_from_wire(request.withdrawal.clone().unwrap_or_default());
-        let payload = Hash::of(&sealed.payload);
-        let withdrawal =
-            decode::withdrawal(&sealed.payload).map_err(|_| "a withdrawal that is none")?;
-        let home = withdrawal.home;
-        self.state.counted.withdrawals.received += 1;
-        let kept = self.state.erasures.get(&payload).cloned();
-        let foretold = match (&kept, self.state.may_not_speak(&sealed.public_key, home)) {
-            (Some((Some(erasure), _)), _) => Foretold::Repeated(erasure.clone()),
-            (None, Some(why)) => Foretold::Refused(why),
-            (Some((None, _)) | None, _) => Foretold::Fresh,
-        };
-        let Some(said) = said else {
-            self.state.counted.withdrawals.deferred += 1;
-            if foretold == Foretold::Fresh && kept.is_none() {
-                // Overwriting what it left comes after it is done, and may fail alone.
-                let until = now.plus_seconds(ERASURES_REPEATED_FOR);
-                self.state.perhaps_left.insert(home, (payload, until));
-            }
-            return Ok(());
-        };
-        if let (Some((None, until)), Outcome::Receipt(erasure)) = (&kept, &said) {
-            // It was done before, and nobody has heard the answer yet: now it stands.
-            self.state.counted.withdrawals.repeated += 1;
-            let kept = (Some(erasure.clone()), *until);
-            self.state.erasures.insert(payload, kept);
-            return Ok(());
-        }
-        note(&mut self.state.counted.withdrawals, &foretold);
-        match (&foretold, said) {
-            (Foretold::Fresh, Outcome::Receipt(erasure)) => {
-                self.erased(home, payload, erasure, now)
-            }
-            (Foretold::Repeated(first), Outcome::Receipt(erasure)) if *first == erasure => Ok(()),
-            (Foretold::Refused(why), Outcome::Refused(said)) if *why == said => Ok(()),
-            (_, said) => Err(format!(
-                "{foretold:?} was foretold, {} was said",
-                word_of(&said)
-            )),
-        }
-    }
-
-    fn erased(
-        &mut self,
-        home: HomeId,
-        payload: Hash,
-        sealed: SealedBatch,
-        now: Timestamp,
-    ) -> Result<(), Wrong> {
-        let said = sealed
-            .open(PayloadType::Erasure, &self.collector)
-            .map_err(|broken| format!("an erasure is not sealed: {broken:?}"))
-            .and_then(|payload| {
-                decode::erasure(payload).map_err(|_| "an erasure is none".to_owned())
-            })?;
-        let batches = self.state.forget_home(home);
-        if said.home != home || said.withdrawal_hash != payload || said.batches != batches {
-            return Err(format!("{batches} batches went, and it says {said:?}"));
-        }
-        let until = now.plus_seconds(ERASURES_REPEATED_FOR);
-        self.state.erasures.insert(payload, (Some(sealed), until));
-        Ok(())
-    }
-
     /// The operator takes a home out.
     pub fn revoked(&mut self, home: HomeId) {
-        if let Some(member) = self.state.homes.get_mut(&home)
-            && !member.is_revoked
-        {
-            member.is_revoked = true;
-            self.state.forget_rows(home);
+        self.state.take_out(home);
+    }
+
+    /// The operator lets a home in that waits; gives what he must be told.
+    pub fn approved(&mut self, home: HomeId) -> Approved {
+        let Some(member) = self.state.homes.get_mut(&home) else {
+            return Approved::Unknown;
+        };
+        match member.standing {
+            Standing::Pending => {
+                member.standing = Standing::Admitted { counted_from: None };
+                Approved::Now
+            }
+            Standing::Admitted { .. } => Approved::Before,
+            Standing::Revoked => Approved::Revoked,
         }
+    }
+}
+
+/// How a home stands that brings no invite; `None`: it is refused.
+fn uninvited(mode: EnrolmentMode, now: Timestamp) -> Option<Standing> {
+    let first = now.day()?.plus(PROBATION_DAYS);
+    match mode {
+        EnrolmentMode::Invite => None,
+        EnrolmentMode::Approval => Some(Standing::Pending),
+        EnrolmentMode::Open => Some(Standing::Admitted {
+            counted_from: Some(first),
+        }),
+    }
+}
+
+/// The word for what was said: something new, the same again, or no.
+pub(super) const fn word_among(
+    [fresh, repeated, refused]: [&'static str; 3],
+    foretold: &Foretold,
+) -> &'static str {
+    match foretold {
+        Foretold::Fresh => fresh,
+        Foretold::Repeated(_) => repeated,
+        Foretold::Refused(_) => refused,
     }
 }
 
@@ -189,7 +175,7 @@ impl State {
             && key.last_day.is_none()
             && let Some((before, receipt)) = &key.rotation
             && *before == payload
-            && !self.homes.get(&home).is_some_and(|home| home.is_revoked)
+            && !self.homes.get(&home).is_some_and(Member::is_revoked)
         {
             return Foretold::Repeated(receipt.clone());
         }
@@ -210,15 +196,36 @@ impl State {
     }
 
     /// Why a key may not speak for a home.
-    fn may_not_speak(&self, key: &[u8], home: HomeId) -> Option<Reject> {
+    pub(super) fn may_not_speak(&self, key: &[u8], home: HomeId) -> Option<Reject> {
         match self.keys.get(key) {
             None => Some(Reject::UnknownKey),
             Some(key) if key.home != home => Some(Reject::WrongHome),
-            Some(_) if self.homes.get(&home).is_some_and(|home| home.is_revoked) => {
+            Some(_) if self.homes.get(&home).is_some_and(Member::is_revoked) => {
                 Some(Reject::Revoked)
             }
             Some(key) if key.last_day.is_some() => Some(Reject::KeyRetired),
             Some(_) => None,
+        }
+    }
+
+    /// Takes a home out of every week that is not final, for good.
+    pub(super) fn take_out(&mut self, home: HomeId) {
+        if let Some(member) = self.homes.get_mut(&home)
+            && !member.is_revoked()
+        {
+            member.standing = Standing::Revoked;
+            self.barred.insert(home);
+            let holds = |week: &Week| {
+                let held = self.held.get(week);
+                held.is_some_and(|held| held.keys().any(|(whose, _)| *whose == home))
+            };
+            let released = self
+                .weeks
+                .iter()
+                .filter(|(_, state)| **state == WeekState::Released);
+            let thinned: Vec<Week> = released.map(|(week, _)| *week).filter(holds).collect();
+            self.thinned.extend(thinned);
+            self.forget_rows(home);
         }
     }
 

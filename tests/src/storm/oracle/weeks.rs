@@ -1,10 +1,13 @@
 //! Where weeks stand, and what is forgotten with them.
 
-use super::{ACCEPTED_FOR, DESTROYED_AFTER, Oracle, Seen, State, Wrong};
+use super::super::edition::Edition;
+use super::state::{Made, Member};
+use super::{ACCEPTED_FOR, DESTROYED_AFTER, Expected, Oracle, PENDING_FOR, Seen, State, Wrong};
 use phonehome_collector::release::ReleaseId;
-use phonehome_collector::store::WeekState;
-use phonehome_proto::id::Hash;
+use phonehome_collector::store::{Standing, WeekState};
+use phonehome_proto::id::{Hash, HomeId};
 use phonehome_proto::time::{Day, Timestamp, Week};
+use std::collections::BTreeMap;
 
 /// What a tick of the week's clock should do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +34,19 @@ impl State {
         due
     }
 
-    /// Everything that was due was done, and its releases are there since. A week that is destroyed may
-    /// lack one if there was no room for it when it was tried.
+    /// Everything that was due was done, and its releases are there since, made with the tables of this
+    /// edition of what was held. A week that is destroyed may lack one if there was no room for it when it
+    /// was tried.
     ///
     /// # Errors
     /// A release that is not there.
-    pub fn ticked(&mut self, now: Timestamp, seen: &Seen, may_lack: bool) -> Result<(), Wrong> {
+    fn ticked(
+        &mut self,
+        now: Timestamp,
+        seen: &Seen,
+        (edition, expected): (Edition, &BTreeMap<Week, Expected>),
+        may_lack: bool,
+    ) -> Result<(), Wrong> {
         let due = self.due(now);
         for week in due.released {
             let id = ReleaseId { week, revision: 0 };
@@ -45,7 +55,13 @@ impl State {
                 .as_ref()
                 .and_then(|releases| releases.get(&id));
             if let Some(text) = text {
-                self.releases.insert(id, text.clone());
+                let made = Made {
+                    text: text.clone(),
+                    edition,
+                    expected: expected.get(&week).cloned().unwrap_or_default(),
+                };
+                // One that came back with the ledger stays what it was.
+                self.releases.entry(id).or_insert(made);
             } else if !may_lack || !due.finished.contains(&week) {
                 return Err(format!("{id} was not made"));
             }
@@ -53,6 +69,7 @@ impl State {
         }
         for week in due.finished {
             self.weeks.insert(week, WeekState::Final);
+            self.thinned.remove(&week);
             self.held.remove(&week);
         }
         self.forget(now);
@@ -63,20 +80,70 @@ impl State {
     fn forget(&mut self, now: Timestamp) {
         let homes = &self.homes;
         self.keys.retain(|_, key| {
-            let is_revoked = homes.get(&key.home).is_some_and(|home| home.is_revoked);
+            let is_revoked = homes.get(&key.home).is_some_and(Member::is_revoked);
             let is_over = |week: Week| now >= week.end().plus_seconds(DESTROYED_AFTER);
             is_revoked || !key.last_day.map(Day::week).is_some_and(is_over)
         });
         self.erasures.retain(|_, (_, until)| now < *until);
+        let last = now.plus_seconds(-PENDING_FOR).day();
+        let waits = |(_, home): &(&HomeId, &Member)| home.standing == Standing::Pending;
+        let is_over = |home: &Member| last.is_some_and(|last| home.enrolled < last);
+        let over = self.homes.iter().filter(waits);
+        let over: Vec<HomeId> = over
+            .filter(|(_, home)| is_over(home))
+            .map(|(id, _)| *id)
+            .collect();
+        for home in over {
+            self.forget_home(home);
+        }
     }
 }
 
 impl Oracle {
+    /// The collector's clock was asked at `now`, and what it should have done is done; its releases say what
+    /// they should. Gives the weeks that were released.
+    ///
+    /// # Errors
+    /// What was not done, or is told wrongly.
+    pub fn ticked(
+        &mut self,
+        now: Timestamp,
+        seen: &Seen,
+        edition: Edition,
+        may_lack: bool,
+    ) -> Result<Vec<Week>, Wrong> {
+        let due = self.state.due(now);
+        let expected = due.released.iter();
+        let expected: BTreeMap<Week, Expected> =
+            expected.map(|week| (*week, self.expected(*week))).collect();
+        self.state.take_up_perhaps(seen);
+        self.state
+            .ticked(now, seen, (edition, &expected), may_lack)?;
+        for (week, expected) in &expected {
+            let Some(text) = self.release(*week) else {
+                self.happened.note("week", "no room for its release");
+                continue;
+            };
+            expected
+                .check_release(text, edition)
+                .map_err(|wrong| format!("{week}: {wrong}"))?;
+            let word = if expected.shows() {
+                "released with numbers"
+            } else {
+                "released without numbers"
+            };
+            self.happened.note("week", word);
+        }
+        self.happened
+            .note_many("week", "destroyed", due.finished.len());
+        Ok(due.released)
+    }
+
     /// The first release of a week as it was made.
     #[must_use]
     pub fn release(&self, week: Week) -> Option<&str> {
         let id = ReleaseId { week, revision: 0 };
-        self.state.releases.get(&id).map(String::as_str)
+        self.state.releases.get(&id).map(|made| made.text.as_str())
     }
 
     /// The payload of one of a week's batches, by hash.

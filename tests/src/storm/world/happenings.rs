@@ -1,148 +1,158 @@
-//! What each operation does.
+//! What homes and the network do.
 
-use super::super::collector::Edition;
-use super::super::disk::Snapshot;
-use super::super::home::{Fact, IDENTITIES_MAX};
+use super::super::home::{Fact, Home, IDENTITIES_MAX, Identity};
 use super::super::line::{self, Content, Letter};
 use super::super::operation::{Operation, Weather};
 use super::World;
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
+use phonehome_agent::uplink::UplinkError;
 use phonehome_collector::registry::InviteOrder;
-use phonehome_collector::revocation::Revocations;
-use phonehome_collector::store::WeekState;
+use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::SealedBatch;
 use phonehome_proto::status;
 use phonehome_proto::v1::SubmitRequest;
+
+/// Where the collector would be found.
+const AUTHORITY: &str = "storm.example:4317";
 
 /// Days until an invite of a storm opens nothing any more.
 const INVITE_DAYS: u32 = 30;
 
 impl World {
-    pub(super) async fn happen(&mut self, operation: &Operation) -> Result<()> {
+    /// Does what an operation says; gives whether it did anything.
+    pub(super) async fn happen(&mut self, operation: &Operation) -> Result<bool> {
         match operation {
             Operation::Live(hours) => self.live(i64::from(*hours) * 3_600),
-            Operation::Jump(seconds) => {
-                // A clock that goes back while a tick was broken off would hide how far it came.
-                if *seconds > 0 || (self.collector.is_some() && self.pages_left.is_none()) {
-                    self.ahead_seconds += seconds;
-                    self.clock.set(self.theirs());
-                }
-                Ok(())
-            }
-            Operation::Skew(home, seconds) => {
-                if let Some(home) = self.homes.get_mut(usize::from(*home)) {
-                    home.ahead_seconds = *seconds;
-                }
-                Ok(())
-            }
-            Operation::Join(home, weather) => self.join(*home, weather).await,
+            Operation::Jump(seconds) => Ok(self.jump(*seconds)),
+            Operation::Skew(home, seconds) => Ok(self.with(*home, |home| {
+                home.ahead_seconds = *seconds;
+            })),
+            Operation::Join(home, weather) => self.join(*home, weather, true).await,
+            Operation::Knock(home, weather) => self.join(*home, weather, false).await,
             Operation::Send(home, weather) => self.send(*home, weather).await,
             Operation::Together(homes) => self.together(homes).await,
             Operation::Deliver(which) => {
                 let delayed = self.network.delayed();
-                if let Some(letter) = self.network.late(nth(*which, delayed)) {
-                    let _ = self.network.deliver(letter).await;
-                }
-                Ok(())
+                let letter = self.network.late(nth(*which, delayed));
+                let Some(letter) = letter.filter(|_| self.collector.is_some()) else {
+                    return Ok(false);
+                };
+                let _ = self.network.deliver(letter).await;
+                self.happened.note("network", "delayed request arrives");
+                Ok(true)
             }
-            Operation::Replay(which) => {
-                if let Some(fact) = self.facts.get(nth(*which, self.facts.len())).cloned() {
-                    self.post(&fact).await;
-                }
-                Ok(())
-            }
+            Operation::Replay(which) => match self.fact(*which) {
+                Some(fact) => Ok(self.post(&fact).await),
+                None => Ok(false),
+            },
             Operation::Conflict(which) => self.conflict(*which).await,
-            Operation::Forge(which) => {
-                if let Some(fact) = self.facts.get(nth(*which, self.facts.len())) {
+            Operation::Forge(which) => match self.fact(*which) {
+                Some(fact) => {
                     let forged = fact.forged()?;
                     self.oracle.learn(forged.clone());
-                    self.post(&forged).await;
+                    Ok(self.post(&forged).await)
                 }
-                Ok(())
-            }
+                None => Ok(false),
+            },
             Operation::Rotate(home, weather) => {
                 self.network.set_weather(*home, weather);
-                if let Some(home) = self.homes.get_mut(usize::from(*home)) {
+                match self.taking_part(*home) {
                     // Without an answer it is under way.
-                    let _ = home.rotate().await;
+                    Some(home) => as_it_should(home.rotate().await),
+                    None => Ok(false),
                 }
-                Ok(())
             }
             Operation::Withdraw(home, weather) => {
                 self.network.set_weather(*home, weather);
-                if let Some(home) = self.homes.get_mut(usize::from(*home)) {
-                    let _ = home.withdraw().await;
+                match self.taking_part(*home) {
+                    Some(home) => as_it_should(home.withdraw().await),
+                    None => Ok(false),
                 }
-                Ok(())
             }
-            Operation::Revoke(home) => self.revoke(*home).await,
-            Operation::Reboot(home) => match self.homes.get_mut(usize::from(*home)) {
-                Some(home) => home.reboot(),
-                None => Ok(()),
+            Operation::Reboot(home) => match self.taking_part(*home) {
+                Some(home) => home.reboot().map(|()| true),
+                None => Ok(false),
             },
-            Operation::Tick => self.tick().await,
-            Operation::Restart => self.restart().await,
-            Operation::Crash => self.crash().await,
+            Operation::Tick => self.tick().await.map(|()| true),
+            Operation::Restart => self.restart().await.map(|()| true),
+            Operation::Crash => self.crash().await.map(|()| true),
             Operation::Cut(dice, during) => Box::pin(self.cut(*dice, during)).await,
             Operation::CutInCheckpoint(dice) => self.cut_in_checkpoint(*dice).await,
             Operation::Full(pages) => {
                 self.pages_left = Some(*pages);
-                self.limit_pages().await
+                self.limit_pages().await.map(|()| true)
             }
             Operation::Free => {
-                self.pages_left = None;
+                let was_full = self.pages_left.take().is_some();
                 self.limit_pages().await?;
                 if self.collector.is_none() {
                     self.restart().await?;
                 }
-                Ok(())
+                Ok(was_full)
             }
-            Operation::Atlas => {
-                self.edition = match self.edition {
-                    Edition::First => Edition::Second,
-                    Edition::Second => Edition::First,
-                };
-                match &self.collector {
-                    Some(collector) => collector.use_edition(self.edition),
-                    None => Ok(()),
-                }
-            }
-            Operation::Fold if self.collector.is_some() => self.fold_all().await,
-            Operation::Fold => Ok(()),
+            Operation::Fold if self.collector.is_some() => self.fold_all().await.map(|()| true),
+            Operation::Fold => Ok(false),
+            Operation::Revoke(_)
+            | Operation::Approve(_)
+            | Operation::Mode(_)
+            | Operation::Atlas
+            | Operation::Revise
+            | Operation::Backup
+            | Operation::Restore => self.operate(operation).await,
         }
     }
 
-    fn live(&mut self, seconds: i64) -> Result<()> {
-        self.now = self.now.plus_seconds(seconds);
-        self.clock.set(self.theirs());
-        for home in &mut self.homes {
-            for fact in home.live(self.now)? {
-                self.oracle.learn(fact.clone());
-                self.facts.push(fact);
-            }
-        }
-        Ok(())
+    /// Does something with a home, if there is one of this number.
+    fn with(&mut self, number: u8, act: impl FnOnce(&mut Home)) -> bool {
+        self.homes.get_mut(usize::from(number)).map(act).is_some()
     }
 
-    async fn join(&mut self, number: u8, weather: &Weather) -> Result<()> {
-        self.invite(number).await?;
+    /// The home of this number, if somebody takes part there.
+    fn taking_part(&mut self, number: u8) -> Option<&mut Home> {
+        let home = self.homes.get_mut(usize::from(number))?;
+        let is_in = |identity: &Identity| identity.is_in;
+        home.identity.as_ref().is_some_and(is_in).then_some(home)
+    }
+
+    /// A batch that was sealed once.
+    fn fact(&self, which: u32) -> Option<Fact> {
+        self.facts.get(nth(which, self.facts.len())).cloned()
+    }
+
+    async fn join(&mut self, number: u8, weather: &Weather, is_invited: bool) -> Result<bool> {
+        if is_invited {
+            self.invite(number).await?;
+        } else {
+            self.hear_of_it(number)?;
+        }
         self.network.set_weather(number, weather);
-        if let Some(home) = self.homes.get_mut(usize::from(number))
-            && home
-                .identity
-                .as_ref()
-                .is_some_and(|identity| !identity.is_in)
-        {
-            // Without an answer it asks again another time.
-            let _ = home.enrol().await;
-        }
-        Ok(())
+        let home = self.homes.get_mut(usize::from(number));
+        let Some(home) = home.filter(|home| {
+            let identity = home.identity.as_ref();
+            identity.is_some_and(|identity| !identity.is_in)
+        }) else {
+            return Ok(false);
+        };
+        // Without an answer it asks again another time.
+        as_it_should(home.enrol().await)
+    }
+
+    /// Somebody takes part in a home where nobody does, and has no invite.
+    fn hear_of_it(&mut self, number: u8) -> Result<()> {
+        let Some(collector) = &self.collector else {
+            return Ok(());
+        };
+        let invite = Invite {
+            authority: AUTHORITY.to_owned(),
+            collector_key: collector.works.ground.identity.public(),
+            token: None,
+        };
+        self.begin_home(number, &invite)
     }
 
     /// Gives an invite to a home in which nobody takes part.
     pub(super) async fn invite(&mut self, number: u8) -> Result<()> {
-        let (Some(home), Some(collector)) =
-            (self.homes.get_mut(usize::from(number)), &self.collector)
+        let (Some(home), Some(collector)) = (self.homes.get(usize::from(number)), &self.collector)
         else {
             return Ok(());
         };
@@ -155,16 +165,10 @@ impl World {
             uses: 1,
             days: INVITE_DAYS,
         };
-        let (ground, registry) = (&collector.ground, &collector.intake.registry);
+        let (ground, registry) = (&collector.works.ground, &collector.intake.registry);
         let mut chance = ground.chance.clone();
         let invites = registry
-            .invite(
-                order,
-                "storm.example:4317",
-                &ground.identity,
-                &mut chance,
-                now,
-            )
+            .invite(order, AUTHORITY, &ground.identity, &mut chance, now)
             .await;
         let invite = match invites {
             Ok(mut invites) => invites.pop().context("an invite")?,
@@ -173,25 +177,38 @@ impl World {
         };
         let until = now.plus_seconds(i64::from(INVITE_DAYS) * 86_400);
         self.oracle.invited(invite.token_hash(), until);
+        self.begin_home(number, &invite)
+    }
+
+    fn begin_home(&mut self, number: u8, invite: &Invite) -> Result<()> {
+        let home = self.homes.get_mut(usize::from(number));
+        let Some(home) = home.filter(|home| home.identity.is_none()) else {
+            return Ok(());
+        };
+        if self.identities >= IDENTITIES_MAX {
+            return Ok(());
+        }
         let folder = self
             .folder
             .path()
             .join(format!("spool-{}", self.identities));
-        home.begin(self.identities, &invite, (folder, self.now), &self.network)?;
+        home.begin(self.identities, invite, (folder, self.now), &self.network)?;
         self.identities += 1;
         Ok(())
     }
 
-    async fn send(&mut self, number: u8, weather: &Weather) -> Result<()> {
+    async fn send(&mut self, number: u8, weather: &Weather) -> Result<bool> {
         self.network.set_weather(number, weather);
-        let Some(home) = self.homes.get_mut(usize::from(number)) else {
-            return Ok(());
+        let Some(home) = self.taking_part(number) else {
+            return Ok(false);
         };
-        let (receipts, _) = home.send().await;
-        self.believed(receipts)
+        let (receipts, sent) = home.send().await;
+        as_it_should(sent)?;
+        self.believed(receipts)?;
+        Ok(true)
     }
 
-    async fn together(&mut self, numbers: &[u8]) -> Result<()> {
+    async fn together(&mut self, numbers: &[u8]) -> Result<bool> {
         for number in numbers {
             self.network.set_weather(*number, &Weather::default());
         }
@@ -201,8 +218,8 @@ impl World {
         for (at, mut home) in std::mem::take(&mut self.homes).into_iter().enumerate() {
             if numbers.iter().any(|number| usize::from(*number) == at) {
                 sending.spawn(async move {
-                    let (receipts, _) = home.send().await;
-                    (at, home, receipts)
+                    let (receipts, sent) = home.send().await;
+                    (at, home, receipts, sent)
                 });
             } else {
                 rest.push((at, home));
@@ -210,13 +227,16 @@ impl World {
         }
         let mut heard = Vec::new();
         while let Some(sent) = sending.join_next().await {
-            let (at, home, receipts) = sent?;
+            let (at, home, receipts, sent) = sent?;
+            as_it_should(sent)?;
             rest.push((at, home));
             heard.extend(receipts);
         }
         rest.sort_by_key(|(at, _)| *at);
         self.homes = rest.into_iter().map(|(_, home)| home).collect();
-        self.believed(heard)
+        let is_heard = !heard.is_empty();
+        self.believed(heard)?;
+        Ok(is_heard)
     }
 
     /// What homes took for receipts was said, and to them.
@@ -231,20 +251,20 @@ impl World {
         Ok(())
     }
 
-    async fn conflict(&mut self, which: u32) -> Result<()> {
-        let Some(fact) = self.facts.get(nth(which, self.facts.len())) else {
-            return Ok(());
+    async fn conflict(&mut self, which: u32) -> Result<bool> {
+        let Some(fact) = self.fact(which) else {
+            return Ok(false);
         };
-        let other = self.homes.iter_mut().find_map(|home| home.conflict(fact));
-        if let Some(other) = other {
-            self.oracle.learn(other.clone());
-            self.post(&other).await;
-        }
-        Ok(())
+        let other = self.homes.iter_mut().find_map(|home| home.conflict(&fact));
+        let Some(other) = other else {
+            return Ok(false);
+        };
+        self.oracle.learn(other.clone());
+        Ok(self.post(&other).await)
     }
 
-    /// Sends a batch past all spools.
-    async fn post(&self, fact: &Fact) {
+    /// Sends a batch past all spools, if there is somebody to send it to.
+    async fn post(&self, fact: &Fact) -> bool {
         let letter = Letter {
             from: line::address(fact.identity),
             content: Content::Submit(SubmitRequest {
@@ -252,100 +272,16 @@ impl World {
             }),
         };
         let _ = self.network.deliver(letter).await;
+        self.collector.is_some()
     }
+}
 
-    async fn revoke(&mut self, number: u8) -> Result<()> {
-        let home = self.homes.get(usize::from(number));
-        let identity = home.and_then(|home| home.identity.as_ref());
-        let (Some(identity), Some(collector), None) = (identity, &self.collector, self.pages_left)
-        else {
-            return Ok(());
-        };
-        let revocations = Revocations {
-            store: collector.ground.store.clone(),
-            keys: collector.weeks.keys.clone(),
-        };
-        revocations.revoke(&[identity.id], self.theirs()).await?;
-        self.oracle.revoked(identity.id);
-        Ok(())
-    }
-
-    async fn tick(&mut self) -> Result<()> {
-        let Some(collector) = &self.collector else {
-            return self.restart().await;
-        };
-        let (now, due) = (self.theirs(), self.oracle.state.due(self.theirs()));
-        match collector.tick(now).await {
-            Ok(made) => {
-                let made: Vec<_> = made.into_iter().map(|id| id.week).collect();
-                ensure!(
-                    made == due.released,
-                    "{:?} were due, {made:?} made",
-                    due.released
-                );
-            }
-            Err(_) if self.pages_left.is_some() => {
-                self.has_tick_failed = true;
-                return self.restart().await;
-            }
-            Err(error) => return Err(error),
-        }
-        self.ticked().await
-    }
-
-    /// Tells the oracle that what was due is done, and looks at what came of it.
-    pub(super) async fn ticked(&mut self) -> Result<()> {
-        let now = self.theirs();
-        let collector = self.collector.as_ref().context("a collector")?;
-        let due = self.oracle.state.due(now);
-        let expected: Vec<_> = due
-            .released
-            .iter()
-            .map(|week| (*week, self.oracle.expected(*week)))
-            .collect();
-        let gone = due
-            .finished
-            .iter()
-            .filter_map(|week| self.oracle.a_payload(*week));
-        let gone: Vec<_> = gone.collect();
-        if !gone.is_empty() {
-            let disk = Snapshot::take(&self.places)?;
-            let is_left = gone.iter().any(|payload| disk.holds(payload.as_bytes()));
-            ensure!(
-                !is_left,
-                "a row of a week that is final is on the disk still"
-            );
-        }
-        let seen = collector.see().await?;
-        self.oracle.state.take_up_perhaps(&seen);
-        let ticked = self.oracle.state.ticked(now, &seen, self.has_tick_failed);
-        ticked.map_err(|wrong| anyhow!(wrong))?;
-        self.has_tick_failed = false;
-        let about = collector.ground.atlas.now().sources();
-        for (week, expected) in expected {
-            let Some(text) = self.oracle.release(week).map(str::to_owned) else {
-                continue;
-            };
-            let release = expected.check_release(&text);
-            let release = release.map_err(|wrong| anyhow!("{week}: {wrong}"))?;
-            ensure!(
-                release.atlas == about,
-                "{week} names another atlas than was in use"
-            );
-            if self
-                .oracle
-                .weeks_at_hand()
-                .contains(&(week, WeekState::Released))
-            {
-                // Folded again it says the same, to the byte.
-                ensure!(
-                    self.fold(week).await? == text,
-                    "{week} folds to another release"
-                );
-                self.open_rows(week).await?;
-            }
-        }
-        Ok(())
+/// What an uplink may fail with: nobody is there, or has time. All else is for the collector to be ashamed
+/// of.
+fn as_it_should(done: Result<(), UplinkError>) -> Result<bool> {
+    match done {
+        Ok(()) | Err(UplinkError::Connect(_) | UplinkError::Busy { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 

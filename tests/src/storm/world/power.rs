@@ -6,7 +6,6 @@ use super::super::operation::Operation;
 use super::World;
 use crate::simulation::dice::Dice;
 use anyhow::{Context, Result, anyhow, ensure};
-use std::fs;
 
 impl World {
     /// It ends as it should, and starts again.
@@ -25,19 +24,22 @@ impl World {
     }
 
     /// The power fails while the log is moved into the database's file.
-    pub(super) async fn cut_in_checkpoint(&mut self, dice: u32) -> Result<()> {
+    pub(super) async fn cut_in_checkpoint(&mut self, dice: u32) -> Result<bool> {
         if self.collector.is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let snapshot = Snapshot::take(&self.places)?;
         let scratch = Places::make(self.folder.path().join("scratch"))?;
         let left = snapshot.torn_in_checkpoint(&scratch, &mut Dice::new(dice.into()))?;
-        self.begin_anew_with(&left).await
+        self.happened
+            .note_if(left != snapshot, "disk", "torn in a checkpoint");
+        self.begin_anew_with(&left).await?;
+        Ok(true)
     }
 
     /// The power fails during an operation: of what it wrote, any part may be there, and nobody hears an
     /// answer. What was there before is there still.
-    pub(super) async fn cut(&mut self, dice: u32, during: &Operation) -> Result<()> {
+    pub(super) async fn cut(&mut self, dice: u32, during: &Operation) -> Result<bool> {
         // With a full disk this would ask what is left of nothing.
         if self.collector.is_none() || self.pages_left.is_some() {
             return self.happen(during).await;
@@ -51,30 +53,38 @@ impl World {
         self.network.cut_after_one();
         let happened = self.happen(during).await;
         self.network.mend();
-        happened?;
+        if happened? {
+            self.happened.note("operation", during.word());
+        }
         self.hear(false)?;
         let after = Snapshot::take(&self.places)?;
         // Destroying a key comes first where nothing had to be closed before.
         let is_first = due.released.is_empty();
-        let left = before.torn(&after, is_first, &mut Dice::new(dice.into()));
+        let mut dice = Dice::new(dice.into());
+        let left = before.torn(&after, is_first, &mut dice, &mut self.happened);
         // A tick that was broken off goes on from where it stands when the collector starts.
         let done = self.oracle.state.clone();
         self.begin_without_looking(&left).await?;
         let collector = self.collector.as_ref().context("a collector")?;
         let seen = collector.see().await?;
         // Either all of it or nothing, or of several batches some.
-        let now = self.theirs();
+        let (now, edition) = (self.theirs(), self.in_use);
         let mut wrong = Vec::new();
-        for mut candidate in [done.clone(), known.clone(), known.between(&done, &seen)] {
-            candidate.take_up_perhaps(&seen);
-            let holds = candidate
-                .ticked(now, &seen, false)
-                .and_then(|()| candidate.compare(&seen));
-            match holds {
+        let between = known.between(&done, &seen);
+        for (candidate, word) in [
+            (done, "after it"),
+            (known, "before it"),
+            (between, "in the midst of it"),
+        ] {
+            self.oracle.state = candidate;
+            self.oracle.state.take_up_perhaps(&seen);
+            let ticked = self.oracle.ticked(now, &seen, edition, false);
+            match ticked.and_then(|_| self.oracle.compare(&seen)) {
                 Ok(()) => {
-                    self.oracle.state = candidate;
+                    self.happened.note("power cut", word);
                     self.oracle.started();
-                    return Ok(());
+                    self.fresh = Some(seen);
+                    return Ok(true);
                 }
                 Err(difference) => wrong.push(difference),
             }
@@ -88,7 +98,12 @@ impl World {
     /// Lets the disk fill up, or empties it.
     pub(super) async fn limit_pages(&self) -> Result<()> {
         if let Some(collector) = &self.collector {
-            collector.ground.store.limit_growth(self.pages_left).await?;
+            collector
+                .works
+                .ground
+                .store
+                .limit_growth(self.pages_left)
+                .await?;
         }
         Ok(())
     }
@@ -102,18 +117,10 @@ impl World {
 
     /// Starts on the disk as it is, and sees whether all is there. With a full disk it may not start.
     async fn start(&mut self) -> Result<()> {
-        self.starts += 1;
-        let now = self.theirs();
-        let started = Collector::start(
-            &self.places,
-            (&self.clock, now),
-            self.chance(),
-            self.edition,
-        )
-        .await;
-        let collector = match started {
+        let collector = match self.started().await {
             Ok(collector) => collector,
             Err(_) if self.pages_left.is_some() => {
+                self.happened.note("disk", "full: no start");
                 self.has_tick_failed = true;
                 return Ok(());
             }
@@ -135,19 +142,18 @@ impl World {
     /// The same, and tells the oracle nothing yet.
     async fn begin_without_looking(&mut self, left: &Snapshot) -> Result<()> {
         self.move_to(left).await?;
-        self.starts += 1;
-        let now = self.theirs();
-        let collector = Collector::start(
-            &self.places,
-            (&self.clock, now),
-            self.chance(),
-            self.edition,
-        )
-        .await;
+        let collector = self.started().await;
         let collector = collector.context("the collector does not start after a power cut")?;
         self.network.lead_to(Some(collector.intake.clone()));
         self.collector = Some(collector);
         Ok(())
+    }
+
+    /// Starts a collector where the last one stood, with all that is installed there.
+    async fn started(&mut self) -> Result<Collector> {
+        self.starts += 1;
+        self.takes_up();
+        Collector::start(&self.places, self.settings, &self.clock, self.chance()).await
     }
 
     async fn move_to(&mut self, left: &Snapshot) -> Result<()> {
@@ -157,13 +163,9 @@ impl World {
                 .join(format!("collector-{}", self.starts + 1)),
         )?;
         ensure!(!places.database().exists(), "another disk");
-        left.restore(&places)?;
-        let identity = "identity.key";
-        fs::copy(
-            self.places.folder().join(identity),
-            places.folder().join(identity),
-        )?;
         self.stop().await;
+        places.inherit(&self.places)?;
+        left.restore(&places)?;
         std::mem::replace(&mut self.places, places).remove()?;
         Ok(())
     }
