@@ -18,7 +18,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Of each program: the middle one's wall time and peak, and all their processor time.
-const RUNS: u32 = 5;
+const RUNS: u32 = 21;
 /// Beside ndpiReader's packets a second, at least.
 const NDPI_RATIO_MIN: f64 = 2.0;
 /// Beside a bare read's speed, at least.

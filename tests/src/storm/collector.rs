@@ -38,7 +38,8 @@ pub struct Collector {
 pub struct Settings {
     /// What becomes of homes that bring no invite.
     pub mode: EnrolmentMode,
-    /// Whether releases are published to a folder: only where somebody will need them there.
+    /// Whether releases are published to a folder. No collector of a storm does: pictures take longer than all
+    /// the rest of it; a database is restored with what one would have published.
     pub publishes: bool,
 }
 

@@ -7,8 +7,7 @@
 //! - a week's key is on the disk, whole, before anything that was sealed with it, and off the disk before
 //!   its rows are deleted;
 //! - what is moved from the log into the database's file is in the log, whole, until all of it has arrived;
-//! - the ledger's copy is written when the database holds what it tells, it is counted when it is written,
-//!   and a release is published when the database holds it.
+//! - the ledger's copy is written when the database holds what it tells, and counted when it is written.
 
 mod places;
 mod torn;
@@ -37,8 +36,6 @@ pub struct Snapshot {
     keys: BTreeMap<String, Vec<u8>>,
     /// The ledger's copy, and the file that counts it.
     ledger: [Vec<u8>; 2],
-    /// The releases that are published, by name. Their files never change.
-    published: BTreeSet<String>,
 }
 
 // === impl Snapshot ===
@@ -60,7 +57,6 @@ impl Snapshot {
             log: read_if_there(&places.log())?,
             keys,
             ledger: [read_if_there(&places.ledger())?, counter],
-            published: names_in(&places.published())?,
         })
     }
 
@@ -81,9 +77,6 @@ impl Snapshot {
                 write(&path, bytes)?;
             }
         }
-        for name in names_in(&places.published())?.difference(&self.published) {
-            fs::remove_dir_all(places.published().join(name))?;
-        }
         self.keys
             .iter()
             .try_for_each(|(name, bytes)| write(&places.keys().join(name), bytes))
@@ -101,7 +94,6 @@ impl Snapshot {
     ) -> Self {
         let mut left = self.torn_store(after, is_first, dice, happened);
         left.ledger.clone_from(&self.ledger);
-        left.published.clone_from(&self.published);
         let is_stored = left.database == after.database && left.log == after.log;
         if is_stored && left.keys == after.keys {
             let [ledger, counter] = [0, 1].map(|file| [&self.ledger[file], &after.ledger[file]]);
@@ -110,8 +102,6 @@ impl Snapshot {
                 left.ledger[1].clone_from(counter[1]);
             }
             happened.note_if(left.ledger != after.ledger, "disk", "the ledger is torn");
-            let new = after.published.difference(&self.published).cloned();
-            left.published.extend(new.filter(|_| dice.happens(0.5)));
         }
         happened.note_if(left != *self && left == *after, "disk", "all of it arrived");
         happened.note_if(

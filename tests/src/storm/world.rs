@@ -115,11 +115,7 @@ impl World {
         let clock = ManualClock::new(now);
         let places = Places::make(folder.path().join("collector-0"))?;
         let chance = SharedChance::new(SeededChance::new(script.seed));
-        let is_restored = |operation: &Operation| *operation == Operation::Restore;
-        let settings = Settings {
-            publishes: script.operations.iter().any(is_restored),
-            ..Settings::default()
-        };
+        let settings = Settings::default();
         let collector = Collector::start(&places, settings, &clock, chance).await?;
         let key = collector.works.ground.identity.public();
         let network = Network::default();

@@ -11,9 +11,9 @@ use crate::packet::{self, Packet, PacketCounts, Parcel};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// Stretches of a file between the two threads, at most: a megabyte, and their packets; twice that where
-/// records are large.
-const STRETCHES: usize = 4;
+/// Stretches of a file between the two threads, at most: four megabytes, and their packets; twice that where
+/// records are large. With a quarter of them the two wait for each other more often: an eighth slower.
+const STRETCHES: usize = 16;
 
 /// Packets that lie together in a file, and the bytes they lie in.
 struct Stretch {

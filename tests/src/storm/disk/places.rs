@@ -17,9 +17,8 @@ impl Places {
     /// Whatever the system says.
     pub fn make(folder: PathBuf) -> io::Result<Self> {
         let places = Self { folder };
-        for folder in [places.data(), places.keys(), places.published()] {
-            fs::create_dir_all(folder)?;
-        }
+        fs::create_dir_all(places.data())?;
+        fs::create_dir_all(places.keys())?;
         Ok(places)
     }
 
@@ -64,10 +63,6 @@ impl Places {
         let installed = other.data().join("atlas");
         if installed.exists() {
             fs::rename(installed, self.data().join("atlas"))?;
-        }
-        for name in super::names_in(&other.published())? {
-            let [from, to] = [other, self].map(|places| places.published().join(&name));
-            fs::rename(from, to)?;
         }
         Ok(())
     }

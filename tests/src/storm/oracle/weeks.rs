@@ -146,6 +146,12 @@ impl Oracle {
         self.state.releases.get(&id).map(|made| made.text.as_str())
     }
 
+    /// Every release as it was made.
+    pub fn releases(&self) -> impl Iterator<Item = (ReleaseId, &str)> {
+        let releases = self.state.releases.iter();
+        releases.map(|(id, made)| (*id, made.text.as_str()))
+    }
+
     /// The payload of one of a week's batches, by hash.
     #[must_use]
     pub fn a_payload(&self, week: Week) -> Option<Hash> {

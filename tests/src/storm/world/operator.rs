@@ -1,6 +1,6 @@
 //! What the collector's operator does.
 
-use super::super::collector::config;
+use super::super::collector::{Settings, config};
 use super::super::operation::Operation;
 use super::{Backup, World};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -148,7 +148,16 @@ impl World {
         self.look().await?;
         self.stop().await;
         self.places.lose_database()?;
-        let config = config(&self.places, self.settings)?;
+        for (id, text) in self.oracle.releases() {
+            let folder = self.places.published().join(id.to_string());
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("release.json"), text)?;
+        }
+        let settings = Settings {
+            publishes: true,
+            ..self.settings
+        };
+        let config = config(&self.places, settings)?;
         let current = fs::read(self.places.ledger())?;
         if current != old {
             fs::write(self.places.ledger(), &old)?;
