@@ -10,13 +10,16 @@
 //!   parameter that is not known is refused, so that a misspelt one is not silently ignored.
 //! - `routes` is all there is of it; the description at `/openapi.json` is made of the same table. Pages
 //!   have the paths of the static site.
-//! - What takes long is done aside, [`DRAWN_MAX`] at a time; and before all of it stands a [`Door`].
+//! - What takes long is done aside, [`DRAWN_MAX`] at a time, and what was made is kept; before all of it
+//!   stands a [`Door`].
 
 mod asked;
 mod cursor;
 mod door;
 mod guide;
+mod kept;
 mod kind;
+mod made;
 mod means;
 mod meta;
 mod openapi;
@@ -39,8 +42,9 @@ use axum::extract::{RawPathParams, RawQuery, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use kept::Kept;
 use kind::Kind;
-use reply::Reply;
+use made::Made;
 use routes::{Handler, PAGES, ROUTES};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -56,6 +60,7 @@ const COME_AGAIN_SECONDS: u64 = 2;
 #[derive(Clone)]
 struct Served {
     shelf: Shelf,
+    kept: Kept,
     /// Those that are made or wait.
     line: Arc<Semaphore>,
     /// Those that are made.
@@ -108,6 +113,7 @@ pub fn router(shelf: Shelf) -> Router {
         .method_not_allowed_fallback(other_method)
         .with_state(Served {
             shelf,
+            kept: Kept::new(),
             line: Arc::new(Semaphore::new(DRAWN_MAX + WAITING_MAX)),
             desks: Arc::new(Semaphore::new(DRAWN_MAX)),
         })
@@ -127,26 +133,28 @@ async fn answer(
     };
     let accept = headers.get_all(header::ACCEPT).iter();
     let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
-    let asked = Asked {
+    let asked = Arc::new(Asked {
         path: place.path,
         ending: place.ending,
         parts: parts.iter().map(|(_, value)| value.to_owned()).collect(),
         query: query.unwrap_or_default(),
         accept: accept.join(","),
+    });
+    let make = async {
+        if place.is_heavy {
+            aside(&served, place.handler, Arc::clone(&asked)).await
+        } else {
+            (place.handler)(&served.shelf, &asked).map(Made::of)
+        }
     };
-    let made = if place.is_heavy {
-        aside(&served, place.handler, asked).await
-    } else {
-        (place.handler)(&served.shelf, &asked)
-    };
-    match made {
-        Ok(reply) => reply.into_response_for(&headers),
+    match served.kept.answer(&served.shelf, &asked, make).await {
+        Ok(made) => made.response_for(&headers),
         Err(problem) => problem.into_response(),
     }
 }
 
 /// Makes an answer that takes long, when it is its turn, where it keeps nobody else waiting.
-async fn aside(served: &Served, handler: Handler, asked: Asked) -> Result<Reply, Problem> {
+async fn aside(served: &Served, handler: Handler, asked: Arc<Asked>) -> Result<Made, Problem> {
     let place = served.line.try_acquire();
     let _place = place.map_err(|_| Problem::Busy(COME_AGAIN_SECONDS))?;
     let desk = Arc::clone(&served.desks).acquire_owned().await;
@@ -155,7 +163,7 @@ async fn aside(served: &Served, handler: Handler, asked: Asked) -> Result<Reply,
     let made = tokio::task::spawn_blocking(move || {
         // Taken until it is done, also when the reader has hung up meanwhile.
         let _desk = desk;
-        handler(&shelf, &asked)
+        handler(&shelf, &asked).map(Made::of)
     });
     made.await.map_err(|_| Problem::OurFault)?
 }
@@ -171,8 +179,13 @@ async fn any_page(
         return Problem::NoSuchRoute.into_response();
     }
     let path = uri.path().trim_start_matches('/');
-    match page::at(&served.shelf, path) {
-        Ok(reply) => reply.into_response_for(&headers),
+    let asked = Arc::new(Asked {
+        parts: vec![path.to_owned()],
+        ..Asked::default()
+    });
+    let make = async { page::at(&served.shelf, path).map(Made::of) };
+    match served.kept.answer(&served.shelf, &asked, make).await {
+        Ok(made) => made.response_for(&headers),
         Err(problem) => problem.into_response(),
     }
 }

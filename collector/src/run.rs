@@ -108,14 +108,13 @@ pub async fn serve(
     let (proxies, forwarders) = (reach.proxies.clone(), reach.forwarders.as_ref());
     let door = Door::new(tls, proxies, forwarders, metrics.clone(), readiness.clone());
     let connections = door.open(intake_listener);
-    let readers = |listener| Readers::new(listener, metrics.clone(), readiness.clone());
     // What was released before is shown from the start, and what is overdue is done first.
     works.tick().await?;
 
     let mut admin = JoinSet::new();
     if let Some(listener) = admin_listener {
         let router = admin::router(metrics.clone(), readiness.clone());
-        let operators = readers(listener);
+        let operators = Readers::new(listener, metrics.clone(), readiness.clone());
         admin.spawn(async move {
             if let Err(error) = axum::serve(operators, router).await {
                 tracing::error!(%error, "the admin address answers no more");
@@ -136,12 +135,10 @@ pub async fn serve(
         let forwarders = works.ground.config.intake.forwarders.clone();
         let door = api::Door::new(metrics.clone(), forwarders);
         let router = door.before(api::router(works.shelf.clone()));
-        let router = router.into_make_service_with_connect_info::<api::Caller>();
-        let (readers, stopped) = (readers(listener), told(stopped.clone()));
+        let counted = (metrics.clone(), readiness.clone());
+        let served = readers::serve(listener, counted, router, told(stopped.clone()));
         tasks.spawn(async move {
-            let served = axum::serve(readers, router)
-                .with_graceful_shutdown(stopped)
-                .await;
+            let served = served.await;
             served.map_err(|error| RunError::Ended("readers", error.to_string()))
         });
     }

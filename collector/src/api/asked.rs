@@ -8,7 +8,7 @@ use super::kind::Kind;
 use std::collections::BTreeMap;
 
 /// A request, without what no handler may depend on.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Asked {
     /// The path as matched, without an ending that names a kind: `/v1/matrix`, `/v1/vendors/{id}`.
     pub(super) path: &'static str,
@@ -37,6 +37,12 @@ impl Asked {
     /// A part of the path in braces. The router matched as many as the route has.
     pub(super) fn part(&self, index: usize) -> &str {
         &self.parts[index]
+    }
+
+    /// Bytes it takes in memory, about.
+    pub(super) fn size_bytes(&self) -> usize {
+        let parts: usize = self.parts.iter().map(String::len).sum();
+        size_of::<Self>() + parts + self.query.len() + self.accept.len()
     }
 
     /// The parameters, each known and given once.

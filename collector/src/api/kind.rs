@@ -5,7 +5,7 @@
 //! section 12.5.1), and where that says nothing either, the first kind of the route.
 
 /// What a body is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
     Json,
     Csv,
@@ -73,6 +73,11 @@ impl Kind {
             Self::JsonLd => "application/ld+json",
             Self::Text => "text/plain; charset=utf-8",
         }
+    }
+
+    /// Whether it is text: what is drawn, printed or in columns is packed already.
+    pub(super) const fn packs(self) -> bool {
+        !matches!(self, Self::Parquet | Self::Png | Self::Pdf)
     }
 
     /// The same without its parameters.

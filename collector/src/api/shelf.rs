@@ -5,12 +5,15 @@ use crate::identity::Identity;
 use crate::publish::{self, File, Log};
 use crate::release::{Release, ReleaseId};
 use phonehome_proto::time::Week;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What the API shows. Its clones are the same shelf.
 #[derive(Clone, Debug)]
 pub struct Shelf {
     releases: Arc<RwLock<Arc<[Arc<Shelved>]>>>,
+    /// How often it has shown something else than before.
+    edition: Arc<AtomicU64>,
     identity: Arc<Identity>,
 }
 
@@ -30,6 +33,7 @@ impl Shelf {
     pub fn new(identity: Arc<Identity>) -> Self {
         Self {
             releases: Arc::default(),
+            edition: Arc::default(),
             identity,
         }
     }
@@ -60,10 +64,21 @@ impl Shelf {
             next.push(shelved);
         }
         next.reverse();
+        let is_same = |(old, new): (&Arc<Shelved>, &Arc<Shelved>)| Arc::ptr_eq(old, new);
+        if before.len() == next.len() && before.iter().zip(&next).all(is_same) {
+            return;
+        }
         *self
             .releases
             .write()
             .unwrap_or_else(PoisonError::into_inner) = next.into();
+        // After it: whoever sees this number sees those releases, or later ones.
+        self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes whenever what is shown does.
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
     }
 
     /// The key of its lists' cursors.

@@ -45,6 +45,48 @@ async fn an_ending_goes_before_format_and_format_before_accept() {
 }
 
 #[tokio::test]
+async fn text_is_packed_for_who_can_unpack_it() {
+    use std::io::Read;
+    let served = Served::with(two()).await;
+    let gzip = "Accept-Encoding: br, gzip\r\n";
+    let whole = served.get("/v1/matrix").await;
+    let packed = served.ask("GET", "/v1/matrix", gzip).await;
+    assert_eq!(whole.header("content-encoding"), None);
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    for reply in [&whole, &packed] {
+        assert_eq!(reply.header("vary"), Some("accept, accept-encoding"));
+    }
+    assert!(packed.body.len() * 4 < whole.body.len(), "it pays");
+    let mut unpacked = Vec::new();
+    let mut reader = flate2::read::GzDecoder::new(&packed.body[..]);
+    reader.read_to_end(&mut unpacked).expect("gzip");
+    assert_eq!(unpacked, whole.body);
+    // Each has a tag of its own, since the bytes differ.
+    let tags = [&whole, &packed].map(|reply| reply.header("etag").expect("a tag").to_owned());
+    assert_ne!(tags[0], tags[1]);
+    for (tag, headers, status) in [
+        (&tags[1], gzip, 304),
+        (&tags[0], "", 304),
+        (&tags[1], "", 200),
+        (&tags[0], gzip, 200),
+    ] {
+        let headers = format!("{headers}If-None-Match: {tag}\r\n");
+        assert_eq!(
+            served.ask("GET", "/v1/matrix", &headers).await.status,
+            status
+        );
+    }
+    // A part is a part of the bytes as they are; what is packed already and what is short goes out as it is.
+    let part = format!("{gzip}Range: bytes=0-9\r\n");
+    let part = served.ask("GET", "/v1/matrix", &part).await;
+    assert_eq!((part.status, &part.body[..]), (206, &whole.body[..10]));
+    for path in ["/v1/matrix.parquet", "/healthz"] {
+        let reply = served.ask("GET", path, gzip).await;
+        assert_eq!(reply.header("content-encoding"), None, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn parquet_is_read_in_ranges() {
     let served = Served::with(two()).await;
     let path = "/v1/matrix.parquet?release=2026-W47.0";
