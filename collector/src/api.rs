@@ -10,7 +10,7 @@
 //!   parameter that is not known is refused, so that a misspelt one is not silently ignored.
 //! - `routes` is all there is of it; the description at `/openapi.json` is made of the same table. Pages
 //!   have the paths of the static site.
-//! - What takes long is done aside, [`DRAWN_MAX`] at a time, and what was made is kept; before all of it
+//! - What takes long is done aside, `DRAWN_MAX` at a time, and what was made is kept; before all of it
 //!   stands a [`Door`].
 
 mod asked;

@@ -116,7 +116,7 @@ mod tests {
         let refused = async { Err(Problem::NothingReleased) };
         assert!(kept.answer(&shelf, &asked("a"), refused).await.is_err());
         let body = vec![b'x'; 1 << 20];
-        for query in 0..2 * KEPT_BYTES_MAX >> 20 {
+        for query in 0..(2 * KEPT_BYTES_MAX) >> 20 {
             let make = async { Ok(Made::of(Reply::new(Kind::Png, Keep::AWhile, body.clone()))) };
             let answer = kept.answer(&shelf, &asked(&query.to_string()), make).await;
             assert!(answer.is_ok());

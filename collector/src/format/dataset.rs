@@ -1,6 +1,6 @@
 //! What a release is, said once: the facts that every description of it is made of.
 //!
-//! Takes a release and the files made of it; gives a [`Dataset`], from which the modules below write what
+//! Takes a release and the files made of it; gives a `Dataset`, from which the modules below write what
 //! readers and catalogues ask for. They say the same because none of them knows anything else: titles,
 //! dates, licence and sources stand here, sums and sizes come from the files' own bytes. No clock, no
 //! address of any host: a release may lie anywhere.

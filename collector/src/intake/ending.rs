@@ -5,7 +5,7 @@
 //! can tell how many are open. What the collector did itself goes before what the other side did about it:
 //! who is asked to end and then hangs up was asked to end.
 //!
-//! No clock is read: the door counts seconds ([`Seconds`]), which is enough to tell an hour from a minute.
+//! No clock is read: the door counts seconds (`Seconds`), which is enough to tell an hour from a minute.
 
 use super::{CONNECTION_AGE, KEEPALIVE};
 use crate::line::crowd::Seated;

@@ -3,6 +3,7 @@
 use super::address::Page;
 use super::frame::Writer;
 use super::{Site, revision, text};
+use crate::format::geojson;
 use crate::format::table::TableName;
 use crate::map;
 use crate::map::svg::text::escape;
@@ -36,15 +37,32 @@ impl Site<'_> {
             writer.link(Page::Weeks, writer.language().text("nav.weeks")),
             writer.say("data.tables")
         ));
-        for name in TableName::ALL.map(TableName::file_stem) {
-            body.push_str(&format!(
-                "<li>{name}: <a href=\"{base}{name}.csv\">CSV</a>, <a href=\"{base}{name}.json\">JSON</a></li>\n"
-            ));
+        let kinds = |stem: &str, kinds: &[(&str, &str)]| {
+            let links: Vec<String> = kinds
+                .iter()
+                .map(|(ending, kind)| format!("<a href=\"{base}{stem}.{ending}\">{kind}</a>"))
+                .collect();
+            format!("<li>{stem}: {}</li>\n", links.join(", "))
+        };
+        for name in TableName::ALL {
+            let mut forms = vec![("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet")];
+            if geojson::has_geography(name) {
+                forms.push(("geojson", "GeoJSON"));
+            }
+            body.push_str(&kinds(name.file_stem(), &forms));
+        }
+        for file in ["release.json", "datapackage.json", "dataset.jsonld", "CITATION.cff"] {
+            body.push_str(&format!("<li><a href=\"{base}{file}\">{file}</a></li>\n"));
         }
         body.push_str(&format!(
-            "<li><a href=\"{base}release.json\">release.json</a></li>\n<li><a href=\"{base}index.html\">{id}</a></li>\n</ul>\n<h2>{}</h2>\n<ul class=\"columns\">\n",
+            "<li><a href=\"{base}index.html\">{id}</a></li>\n</ul>\n<h2>{}</h2>\n<ul>\n",
             writer.say("data.pictures")
         ));
+        for stem in ["map", "map-network", "map-owner"] {
+            let forms = [("svg", "SVG"), ("png", "PNG"), ("pdf", "PDF")];
+            body.push_str(&kinds(stem, &forms));
+        }
+        body.push_str("</ul>\n<ul class=\"columns\">\n");
         for (stem, ..) in map::pictures(writer.release) {
             let path = writer.file(&format!("images/{stem}.svg"));
             body.push_str(&format!(
@@ -53,7 +71,8 @@ impl Site<'_> {
             ));
         }
         body.push_str("</ul>\n");
-        body.push_str(&writer.english(&text::check(&base)));
+        let english = embedding(&id.to_string()) + &text::check(&base);
+        body.push_str(&writer.english(&english));
         writer.page(writer.language().text("data.title"), &body)
     }
 
@@ -68,6 +87,8 @@ impl Site<'_> {
 
 /// Routes in short. They lead to a collector and are no links: a static copy has none of them.
 const API: &str = "\
+<p>These addresses lead to a collector that runs; a copy of these pages on another web server has none of them. There, \
+HOST/releases/ holds the same tables as files.</p>
 <pre tabindex=\"0\">GET /v1/releases
 GET /v1/releases/2026-W46.0
 GET /v1/matrix?by=server|network|owner|home&amp;week=2026-W46
@@ -83,6 +104,17 @@ pandas : pd.read_csv(\"https://HOST/v1/matrix.csv?by=server\")
 R      : read.csv(\"https://HOST/v1/matrix.csv?by=server\")
 DuckDB : SELECT country, share FROM 'https://HOST/v1/matrix.csv' WHERE vendor = 'xiaomi';</pre>
 ";
+
+/// How a picture stands in somebody else's page. Pictures say in English by themselves what they show.
+fn embedding(id: &str) -> String {
+    format!(
+        "<h2 id=\"embed\">In a page of yours</h2>\n<p>A picture says by itself what it shows, of which week and under \
+         which licence, in English; so it may stand anywhere. HOST is this site's address.</p>\n\
+         <pre tabindex=\"0\">live   : &lt;iframe src=\"https://HOST/images/world-server.svg\" title=\"Phonehome\" width=\"1200\" height=\"900\"&gt;&lt;/iframe&gt;\n\
+         frozen : &lt;img src=\"https://HOST/releases/{id}/map.png\" alt=\"Phonehome {id}\" width=\"1200\"&gt;</pre>\n\
+         <p>A running collector also has /embed/world-server, live, and /embed/world-server?release={id}, frozen.</p>\n"
+    )
+}
 
 fn titled(writer: &Writer<'_>, key: &str) -> String {
     format!("<h1>{}</h1>\n{}", writer.say(key), writer.lead())

@@ -21,7 +21,7 @@ const theme = button(words.theme, "◐", () => {
   store(root.dataset.theme);
 });
 theme.setAttribute("aria-pressed", String(isDark()));
-document.querySelector(".top")?.append(theme);
+document.querySelector(".brand")?.after(theme);
 
 function button(label, sign, pressed) {
   const made = document.createElement("button");

@@ -117,12 +117,13 @@ impl Writer<'_> {
             .filter(|(_, cell)| !matches!(cell, Cell::Zero(_)))
             .collect();
         let zeros = u32::try_from(all - told.len()).unwrap_or(u32::MAX);
-        let left_out = escape(&self.language().counted("table.zeros", zeros, &[]));
+        let left_out = match zeros {
+            0 => String::new(),
+            _ => escape(&self.language().counted("table.zeros", zeros, &[])),
+        };
         if told.is_empty() {
-            return format!(
-                "<p class=\"note\">{} {left_out}</p>\n",
-                self.say("table.empty")
-            );
+            let empty = self.say("table.empty");
+            return format!("<p class=\"note\">{empty} {left_out}</p>\n");
         }
         let heads: String = names
             .iter()
@@ -163,7 +164,7 @@ impl Writer<'_> {
         let state = cell.state();
         let Some(numbers) = cell.numbers() else {
             return format!(
-                "<td colspan=\"5\" class=\"text {state}\">{}</td><td></td>",
+                "<td colspan=\"6\" class=\"text {state}\">{}</td>",
                 escape(&language.cell(cell))
             );
         };

@@ -137,12 +137,14 @@ pub(super) fn cite(release: &Release) -> String {
 pub(super) fn linked(text: &str) -> String {
     text.split_inclusive(' ')
         .map(|word| {
-            let address = word.trim_end_matches([' ', ',', '.', ';', ')']);
-            let (address, after) = word.split_at(address.len());
+            let bare = word.trim_start_matches('(');
+            let (before, bare) = word.split_at(word.len() - bare.len());
+            let address = bare.trim_end_matches([' ', ',', '.', ';', ')']);
+            let (address, after) = bare.split_at(address.len());
             if address.starts_with("https://") {
                 let address = escape(address);
                 format!(
-                    "<a href=\"{address}\" rel=\"noopener\">{address}</a>{}",
+                    "{before}<a href=\"{address}\" rel=\"noopener\">{address}</a>{}",
                     escape(after)
                 )
             } else {
@@ -150,4 +152,22 @@ pub(super) fn linked(text: &str) -> String {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_link_within_brackets_too() {
+        let link = "<a href=\"https://db-ip.com\" rel=\"noopener\">https://db-ip.com</a>";
+        for (text, expected) in [
+            ("https://db-ip.com", link.to_owned()),
+            ("by DB-IP (https://db-ip.com), NRO", format!("by DB-IP ({link}), NRO")),
+            ("see https://db-ip.com.", format!("see {link}.")),
+            ("<b> (none)", "&lt;b&gt; (none)".to_owned()),
+        ] {
+            assert_eq!(linked(text), expected);
+        }
+    }
 }

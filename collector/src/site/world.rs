@@ -4,7 +4,9 @@
 use super::Site;
 use super::address::Page;
 use super::frame::Writer;
+use super::text::linked;
 use super::{Links, endpoints, facts};
+use crate::geo::network;
 use crate::map::classes::{BREAKS, Class, Look};
 use crate::map::svg::page;
 use crate::map::svg::text::escape;
@@ -147,13 +149,31 @@ impl Writer<'_> {
             _ => format!(" {}", self.say("world.strongest")),
         };
         format!(
-            "<figure class=\"map\" data-pages=\"{}\">\n<div class=\"stage\">\n{}</div>\n<p class=\"hint\" hidden>{}</p>\n<figcaption><p>{}{strongest}</p>\n<p>{}</p>\n{}</figcaption>\n</figure>\n",
+            "<figure class=\"map\" data-pages=\"{}\">\n<div class=\"stage\">\n{}</div>\n<p class=\"hint\" hidden>{}</p>\n<figcaption>{}<p>{}{strongest}</p>\n<p>{}</p>\n{}</figcaption>\n</figure>\n",
             format_args!("{}countries/", self.address.page.root()),
             page::world(self.release, fact, view, language),
             self.say("js.hint"),
+            self.credit(fact),
             self.say(&format!("measure.{}", fact.by())),
             self.say(&format!("caution.{}", fact.by())),
             self.legend()
+        )
+    }
+
+    /// Whose work a map is, right under it, so that a picture of the screen holds it too.
+    fn credit(&self, fact: Fact) -> String {
+        let sources = self.release.atlas.iter();
+        let asked: String = match fact {
+            // The databases that were asked for places stand before everything else that was asked.
+            Fact::Server => sources
+                .take_while(|source| source.name != network::SOURCE_NAME)
+                .map(|source| format!(" · {}: {}", escape(&source.name), linked(&source.licence)))
+                .collect(),
+            Fact::Network | Fact::Owner => String::new(),
+        };
+        format!(
+            "<p class=\"credit\" lang=\"en\">Phonehome {}, CC BY 4.0{asked} · Natural Earth</p>\n",
+            self.release.id
         )
     }
 
@@ -242,7 +262,9 @@ impl Writer<'_> {
                         .replace("{n}", &language.number(*homes)),
                 });
             }
-            if parts.is_empty() {
+            // Of homes that are all in "other countries" nothing is told.
+            if composition.parts.keys().all(Option::is_none) {
+                parts.clear();
                 parts.push(language.text("homes.untold").to_owned());
             } else if composition.leaves_a_rest() {
                 parts.push(language.text("homes.rest").to_owned());

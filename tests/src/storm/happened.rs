@@ -14,7 +14,7 @@ pub struct Happened(BTreeMap<Word, u64>);
 /// A kind of things, and one of them.
 type Word = (&'static str, &'static str);
 
-/// Storms in which all of [`MUST`] happens; fewer may lack what is rare.
+/// Storms in which all of `MUST` happens; fewer may lack what is rare.
 pub const ENOUGH: u64 = 5_000;
 
 /// All that must happen.

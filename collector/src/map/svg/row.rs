@@ -227,9 +227,9 @@ impl<'a> Row<'a> {
             String::new()
         };
         let to = match self.fact {
-            Fact::Server => "To",
-            Fact::Network => "In networks of",
-            Fact::Owner => "Under names of",
+            Fact::Server => "Servers in",
+            Fact::Network => "Networks of",
+            Fact::Owner => "Names of",
         };
         match (self.homes, named.is_empty()) {
             (Some(_), false) => format!("{to} {}{tail}.", named.join(", ")),

@@ -23,6 +23,8 @@ const DISC_UNDER_PX: f64 = 8.0;
 const LEADER_PX: i32 = 4;
 /// So many countries are labelled on a world.
 const LABELS_MAX: usize = 4;
+/// Labels on one line stand at least so far apart, so that two are never read as one.
+const LABEL_GAP_PX: f64 = 10.0;
 
 /// How the outlines of a picture are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -310,11 +312,20 @@ impl Pen<'_> {
                 continue;
             };
             let share = words::percent(numbers.share);
-            let whose = self.row.whose.get(code).and_then(|whose| whose.first());
-            let text = whose.map_or_else(
-                || format!("{code} {share}"),
-                |(vendor, _)| format!("{code} {} {share}", vendor.name()),
-            );
+            let text = match self.row.whose.get(code).map(Vec::as_slice) {
+                None | Some([]) => format!("{code} {share}"),
+                Some([(vendor, _)]) => format!("{code} {} {share}", vendor.name()),
+                // Naming the first of several equals alone would single it out.
+                Some(whose) => {
+                    let equal = |(_, of): &&(_, &Cell)| {
+                        of.numbers().is_some_and(|of| of.share == numbers.share)
+                    };
+                    match whose.iter().filter(equal).count() {
+                        0 | 1 => format!("{code} {} {share}", whose[0].0.name()),
+                        many => format!("{code} {} +{} {share}", whose[0].0.name(), many - 1),
+                    }
+                }
+            };
             let width = width_px(&text, SIZE_PX);
             let (x, y, half) = match self.disc_of(shape) {
                 Some(disc) => (disc.x, disc.y, DISC_PX),
@@ -328,21 +339,28 @@ impl Pen<'_> {
                 f64::from(x) / self.per_px,
                 f64::from(y) / self.per_px + SIZE_PX * 0.35,
             );
-            let beside = x + half + 3.0;
-            let left = if half * 2.0 > width {
-                x - width / 2.0
-            } else if beside + width < WIDTH_PX * 10.0 / self.per_px {
-                beside
-            } else {
-                // At the right edge of the world, to the left of it.
-                x - half - 3.0 - width
+            let (centred, line) = (x - width / 2.0, SIZE_PX * 1.2);
+            let inside = (half * 2.0 > width).then_some((centred, y));
+            // To the right, to the left, below, above: the first that lies in the picture and on no other.
+            let places = inside.into_iter().chain([
+                (x + half + 3.0, y),
+                (x - half - 3.0 - width, y),
+                (centred, y + half.min(line) + line),
+                (centred, y - half.min(line) - line),
+            ]);
+            let free = |&(left, y): &(f64, f64)| {
+                let apart = |&(from, to, at): &(f64, f64, f64)| {
+                    left > to + LABEL_GAP_PX
+                        || left + width + LABEL_GAP_PX < from
+                        || (y - at).abs() > line
+                };
+                left >= 0.0
+                    && left + width < WIDTH_PX * 10.0 / self.per_px
+                    && taken.iter().all(apart)
             };
-            let free = taken.iter().all(|&(from, to, at)| {
-                left > to || left + width < from || (y - at).abs() > SIZE_PX * 1.1
-            });
-            if !free {
+            let Some((left, y)) = places.into_iter().find(free) else {
                 continue;
-            }
+            };
             writeln!(
                 out,
                 r#"<text x="{left:.1}" y="{y:.1}" font-size="{SIZE_PX}" font-weight="700"{} stroke-width="3.5" stroke-linejoin="round" paint-order="stroke" pointer-events="none" aria-hidden="true">{}</text>"#,
