@@ -6,7 +6,7 @@
 use crate::config::{self, Config};
 use crate::device::DeviceTag;
 use crate::run::endpoints::Answer;
-use crate::run::inspect::{Format as Rows, Inspect};
+use crate::run::inspect::{Format as Rows, Inspect, screen::Screen};
 use crate::run::status::Format as Document;
 use crate::run::watch::Stop;
 use crate::run::{self, Environment, Failure, household, replay::Replay};
@@ -15,6 +15,7 @@ use crate::uplink::CollectorUrl;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use phonehome_proto::enrolment::Invite;
 use phonehome_proto::vendor::Vendor;
+use rustix::termios::tcgetwinsize;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -100,9 +101,12 @@ struct InspectArguments {
     /// How rows are written
     #[arg(long, value_enum, default_value = "table")]
     format: RowsWord,
-    /// A country database in MaxMind's format, for the country column
+    /// A country database in MaxMind's format, for the country column and a map of the phones' servers
     #[arg(long, value_name = "MMDB")]
     geo: Option<PathBuf>,
+    /// Write the map as an SVG picture, too; a file that is there is replaced
+    #[arg(long, value_name = "SVG", requires = "geo")]
+    map: Option<PathBuf>,
     /// Names in hosts, domain or Adblock form, for the lists column; may be repeated, and widens nothing
     #[arg(long = "list", value_name = "LIST")]
     lists: Vec<PathBuf>,
@@ -274,6 +278,7 @@ impl Arguments {
                 all,
                 format,
                 geo,
+                map,
                 lists,
             }) => {
                 let request = Inspect {
@@ -281,6 +286,8 @@ impl Arguments {
                     all,
                     format: format.into(),
                     geo,
+                    map,
+                    screen: screen(),
                     lists,
                 };
                 run::inspect::run(environment, &request, out, err)
@@ -378,6 +385,12 @@ impl From<DocumentWord> for Document {
     }
 }
 
+/// Standard output as it is now.
+fn screen() -> Screen {
+    let size = tcgetwinsize(io::stdout()).ok();
+    Screen::of(size.map(|size| size.ws_col), |name| std::env::var_os(name))
+}
+
 fn vendor(id: &str) -> Result<Vendor, String> {
     Vendor::from_id(id).ok_or_else(|| {
         let known = Vendor::all().map(Vendor::id).collect::<Vec<_>>().join(" ");
@@ -404,6 +417,7 @@ mod tests {
         let replay = format!("replay a.pcap --collector https://c.example:1 --invite {invite}");
         for line in [
             "inspect a.pcap b.pcapng --all --format jsonl --geo c.mmdb",
+            "inspect a.pcap --geo c.mmdb --map m.svg",
             "inspect a.pcap --list hosts --list easy.txt",
             "devices a.pcap --format jsonl --state s",
             "setup",
@@ -434,6 +448,8 @@ mod tests {
         for line in [
             "",
             "inspect",
+            // Without a country database nothing has a place.
+            "inspect a.pcap --map m.svg",
             "replay a.pcap",
             "device allow x --name n",
             "send maybe",

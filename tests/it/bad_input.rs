@@ -2,7 +2,7 @@
 //! one clear sentence with the right exit code.
 
 use anyhow::{Context, Result, ensure};
-use phonehome_agent::run::inspect::{self, Format, Inspect};
+use phonehome_agent::run::inspect::{self, Format, Inspect, screen::Screen};
 use phonehome_agent::run::{Exit, Failure, household};
 use phonehome_collector::config::Config;
 use phonehome_collector::run::{Handle, RunError};
@@ -52,6 +52,8 @@ fn inspect(folder: &Path, files: Vec<PathBuf>) -> Said {
         all: true,
         format: Format::Jsonl,
         geo: None,
+        map: None,
+        screen: Screen::PLAIN,
         lists: Vec::new(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -2,7 +2,7 @@
 //! that is told.
 
 use anyhow::{Context, Result, ensure};
-use phonehome_agent::run::inspect::{self, Format, Inspect};
+use phonehome_agent::run::inspect::{self, Format, Inspect, screen::Screen};
 use phonehome_agent::run::status::Format as Document;
 use phonehome_agent::run::{Exit, preview};
 use phonehome_proto::chance::SeededChance;
@@ -50,6 +50,8 @@ impl Ground {
             all: true,
             format,
             geo: None,
+            map: None,
+            screen: Screen::PLAIN,
             lists: lists.iter().map(|path| path.to_path_buf()).collect(),
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());

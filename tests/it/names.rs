@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, ensure};
 use phonehome_agent::run::Environment;
-use phonehome_agent::run::inspect::{self, Format, Inspect};
+use phonehome_agent::run::inspect::{self, Format, Inspect, screen::Screen};
 use phonehome_tests::captures;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +39,8 @@ fn names_are_found_and_never_wrong() -> Result<()> {
         all: true,
         format: Format::Jsonl,
         geo: None,
+        map: None,
+        screen: Screen::PLAIN,
         lists: Vec::new(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ mod log;
 
 use anyhow::{Context, Result, ensure};
 use log::Log;
-use phonehome_agent::run::inspect::{self, Format, Inspect};
+use phonehome_agent::run::inspect::{self, Format, Inspect, screen::Screen};
 use phonehome_agent::spool::{Spool, SpoolLimits};
 use phonehome_agent::state::State;
 use phonehome_collector::config::Config;
@@ -178,6 +178,8 @@ async fn report_through_a_tap(
         all: true,
         format: Format::Jsonl,
         geo: None,
+        map: None,
+        screen: Screen::PLAIN,
         lists: Vec::new(),
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -3,9 +3,12 @@
 //! Takes capture files, gives rows on `out` and plain sentences on `err`. Every file is a
 //! [world](super::world) of its own; the rows of all of them are sorted by their start. Without
 //! `--all`, only flows of phones to servers on the Internet are rows. Needs no consent and sends
-//! nothing: a capture file is the user's own.
+//! nothing: a capture file is the user's own. With a country database a [map] of where the phones'
+//! servers stand follows the table, and a picture of it goes where it was asked for.
 
 mod lists;
+mod map;
+pub mod screen;
 
 use super::geo::Geo;
 use super::reading::{self, Lens};
@@ -18,8 +21,10 @@ use crate::flow::Flow;
 use crate::packet::Skipped;
 use crate::tally::{Reason, Tally};
 use lists::Lists;
+use map::Chart;
 use phonehome_proto::net::{Country, Scope};
 use phonehome_proto::vendor::Vendor;
+use screen::Screen;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -34,8 +39,12 @@ pub struct Inspect {
     pub all: bool,
     /// How rows are written.
     pub format: Format,
-    /// A country database for the `country` column.
+    /// A country database for the `country` column and the map.
     pub geo: Option<PathBuf>,
+    /// Where an SVG picture of the map is written; takes a country database.
+    pub map: Option<PathBuf>,
+    /// What shows the map that follows a table.
+    pub screen: Screen,
     /// Lists of names, for the `lists` column, which is there only with them.
     pub lists: Vec<PathBuf>,
 }
@@ -81,6 +90,8 @@ struct Entry {
     file: usize,
     flow: Flow,
     device: Option<(DeviceTag, Option<Vendor>, f64)>,
+    /// From a phone to a server on the Internet.
+    is_phones: bool,
 }
 
 /// Writes the rows of the files.
@@ -88,6 +99,7 @@ struct Entry {
 /// # Errors
 ///
 /// [`Failure`]; files that cannot be read are named on `err` and are no failure as long as one can.
+/// A picture that cannot be written is one, after all that can be shown is.
 pub fn run(
     environment: &mut Environment,
     request: &Inspect,
@@ -140,7 +152,50 @@ pub fn run(
         }
         Format::Table => table(rows, lists.is_some()).write(out)?,
     }
+    if let (Some(geo), Some(path)) = (&geo, &request.geo) {
+        draw_map(request, &chart_of(&entries, geo, path), out, err)?;
+    }
     Ok(out.flush()?)
+}
+
+fn chart_of(entries: &[Entry], geo: &Geo, path: &Path) -> Chart {
+    let file = path.file_name().unwrap_or(path.as_os_str());
+    let mut chart = Chart::new(&format!("{} ({})", file.to_string_lossy(), geo.title()));
+    for entry in entries.iter().filter(|entry| entry.is_phones) {
+        let (phone, vendor, _) = entry.device.expect("a phone is a device");
+        let place = geo.whereabouts(entry.flow.server.address);
+        chart.count(place, phone, vendor);
+    }
+    chart
+}
+
+/// After a table the map is text; rows for programs are followed by nothing. The picture is another
+/// file.
+fn draw_map(
+    request: &Inspect,
+    chart: &Chart,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), Failure> {
+    if chart.is_empty() {
+        writeln!(
+            err,
+            "no map is drawn: no flow here is known to be a phone's"
+        )?;
+        return Ok(());
+    }
+    if request.format == Format::Table {
+        write!(out, "\n{}", map::text(chart, request.screen))?;
+    }
+    if let Some(path) = &request.map {
+        // Rows come first: who reads on screen need not lose them to a full disk.
+        out.flush()?;
+        std::fs::write(path, map::svg(chart)).map_err(|error| {
+            let sentence = format!("the map {} cannot be written: {error}", path.display());
+            Failure::new(Exit::Unavailable, sentence)
+        })?;
+    }
+    Ok(())
 }
 
 fn open_geo(path: &Path) -> Result<Geo, Failure> {
@@ -160,9 +215,15 @@ fn take_entries(world: World, all: bool, file: usize, entries: &mut Vec<Entry>) 
         let tag = device.map(|id| world.devices.tag(id));
         let known = tag.and_then(|tag| Some((tag, verdicts.get(&tag)?)));
         let is_phone = known.is_some_and(|(_, verdict)| verdict.is_phone == Some(true));
-        if all || (is_phone && is_on_internet(flow.server.address)) {
+        let is_phones = is_phone && is_on_internet(flow.server.address);
+        if all || is_phones {
             let device = known.map(|(tag, verdict)| (tag, verdict.vendor(), verdict.p));
-            entries.push(Entry { file, flow, device });
+            entries.push(Entry {
+                file,
+                flow,
+                device,
+                is_phones,
+            });
         }
     }
 }

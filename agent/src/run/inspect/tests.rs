@@ -41,6 +41,8 @@ fn request(files: Vec<PathBuf>) -> Inspect {
         all: true,
         format: Format::Jsonl,
         geo: None,
+        map: None,
+        screen: Screen::PLAIN,
         lists: Vec::new(),
     }
 }
@@ -209,6 +211,133 @@ fn a_country_database_that_is_none_is_bad_input() -> anyhow::Result<()> {
         failure.to_string().starts_with("the country database "),
         "{failure}"
     );
+    Ok(())
+}
+
+/// A UDP packet over IPv4.
+fn udp(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len() + 8).expect("short");
+    let whole = (length + 20).to_be_bytes();
+    let ip = [0x45, 0, whole[0], whole[1], 0, 0, 0, 0, 64, 17, 0, 0];
+    let ports = [from.1, to.1, length, 0].map(u16::to_be_bytes).concat();
+    [&ip, from.0.as_slice(), &to.0, &ports, payload].concat()
+}
+
+/// A Huawei phone that says so when it asks for its address.
+fn phone_says_hello(address: [u8; 4]) -> [Vec<u8>; 2] {
+    let message = |kind: u8, given: [u8; 4]| {
+        let mut bytes = vec![0; 236];
+        bytes[..3].copy_from_slice(&[if kind == 5 { 2 } else { 1 }, 1, 6]);
+        bytes[16..20].copy_from_slice(&given);
+        bytes[28..34].copy_from_slice(&[2, 0, 0, 0, 0, 7]);
+        bytes.extend([99, 130, 83, 99, 53, 1, kind, 60, 18]);
+        bytes.extend(b"HUAWEI:android:VOG");
+        bytes.push(255);
+        bytes
+    };
+    let everybody = [255; 4];
+    [
+        udp(([0; 4], 68), (everybody, 67), &message(3, [0; 4])),
+        udp(
+            ([192, 168, 1, 1], 67),
+            (everybody, 68),
+            &message(5, address),
+        ),
+    ]
+}
+
+#[test]
+fn a_map_of_the_phones_servers_follows_the_table() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let named = |name: &str| folder.path().join(name);
+    let phone = [192, 168, 1, 7];
+    let to = |server: [u8; 4]| udp((phone, 50_000), (server, 9_876), b"");
+    let [asks, ack] = phone_says_hello(phone);
+    let packets = [
+        asks,
+        ack,
+        to([8, 219, 0, 1]),
+        to([8, 219, 0, 2]),
+        to([203, 0, 113, 9]),
+        // Not a phone's, so on no map.
+        udp(([192, 168, 1, 9], 50_000), ([8, 219, 0, 3], 9_876), b""),
+    ];
+    let seconds = 1_700_000_000..;
+    std::fs::write(
+        named("a.pcap"),
+        pcap(&seconds.zip(packets).collect::<Vec<_>>()),
+    )?;
+    let database = crate::run::geo::tests::database_of("SG");
+    std::fs::write(named("geo.mmdb"), database)?;
+    let whole = Inspect {
+        format: Format::Table,
+        geo: Some(named("geo.mmdb")),
+        map: Some(named("map.svg")),
+        ..request(vec![named("a.pcap")])
+    };
+    let shown = show(&whole)?;
+    shown.result?;
+    let (_, map) = shown
+        .rows
+        .split_once("\n\n")
+        .expect("a map after the table");
+    let title = "Where the servers stand that your phones contacted, by geo.mmdb (Test of";
+    assert!(map.starts_with(title), "{map}");
+    let rows: Vec<_> = map
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for row in [
+        "A SG Singapore 2 67 % 1 huawei",
+        "- no country known 1 33 % 1 huawei",
+    ] {
+        assert!(rows.iter().any(|line| line == row), "{row}: {map}");
+    }
+    let picture = std::fs::read_to_string(named("map.svg"))?;
+    assert!(picture.contains(">SG Singapore<"), "{picture}");
+    // Rows for programs are rows and nothing else; the picture is another file.
+    let jsonl = show(&Inspect {
+        format: Format::Jsonl,
+        ..whole.clone()
+    })?;
+    jsonl.result?;
+    assert!(jsonl.rows.lines().all(|line| line.starts_with('{')));
+    let unwritable = show(&Inspect {
+        map: Some(named("absent").join("map.svg")),
+        ..whole.clone()
+    })?;
+    let failure = unwritable.result.expect_err("there is no such folder");
+    assert_eq!(failure.exit(), Exit::Unavailable);
+    let sentence = failure.to_string();
+    assert!(sentence.starts_with("the map ") && sentence.contains("cannot be written"));
+    assert_eq!(unwritable.rows, shown.rows, "what can be shown is");
+    let missing = show(&Inspect {
+        geo: Some(named("absent.mmdb")),
+        ..whole
+    })?;
+    let failure = missing.result.expect_err("there is no such file");
+    assert_eq!(failure.exit(), Exit::BadInput);
+    Ok(())
+}
+
+#[test]
+fn without_a_phone_there_is_no_map() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let named = |name: &str| folder.path().join(name);
+    std::fs::write(named("a.pcap"), pcap(&[(1, datagram(7))]))?;
+    std::fs::write(named("geo.mmdb"), crate::run::geo::tests::database_of("SG"))?;
+    let shown = show(&Inspect {
+        geo: Some(named("geo.mmdb")),
+        map: Some(named("map.svg")),
+        ..request(vec![named("a.pcap")])
+    })?;
+    shown.result?;
+    assert!(
+        shown.sentences.contains("no map is drawn"),
+        "{}",
+        shown.sentences
+    );
+    assert!(!named("map.svg").exists());
     Ok(())
 }
 
