@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "phonehome/v1/batch.proto",
             "phonehome/v1/endpoints.proto",
             "phonehome/v1/intake.proto",
+            "phonehome/v1/observatory.proto",
         ],
         ["."],
     )?;

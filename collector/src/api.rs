@@ -22,6 +22,7 @@ mod kind;
 mod made;
 mod means;
 mod meta;
+mod observatory;
 mod openapi;
 mod page;
 mod problem;
@@ -32,6 +33,7 @@ mod shelf;
 mod v1;
 
 pub use door::{Caller, Door};
+pub use observatory::observatory;
 pub use problem::Problem;
 pub use shelf::{Shelf, Shelved};
 

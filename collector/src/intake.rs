@@ -38,7 +38,8 @@ use phonehome_proto::seal::SealedBatch;
 use phonehome_proto::status::{self, Outcome};
 use phonehome_proto::time::Clock;
 use phonehome_proto::v1;
-use phonehome_proto::v1::intake_server::IntakeServer;
+use phonehome_proto::v1::intake_server::{self, IntakeServer};
+use phonehome_proto::v1::observatory_server;
 use proxy::Source;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -47,7 +48,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
 use tonic::{Request, Response, Status};
+use tonic_health::ServingStatus;
 
 /// Why a connection did not get through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,13 +113,15 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 const CONNECTION_AGE: Duration = Duration::from_secs(3_600);
 
 impl Intake {
-    /// Serves `connections` until `shutdown` resolves; requests under way are finished.
+    /// Serves `connections`, and `beside` itself what is for readers, until `shutdown` resolves; requests under way
+    /// are finished.
     ///
     /// # Errors
     /// When the server itself fails.
     pub async fn serve(
         self,
         connections: tokio::sync::mpsc::Receiver<listener::Connection>,
+        beside: Routes,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
         let (health, health_service) = tonic_health::server::health_reporter();
@@ -136,6 +141,7 @@ impl Intake {
             .http2_keepalive_interval(Some(KEEPALIVE))
             .max_connection_age(CONNECTION_AGE)
             .max_connection_age_grace(REQUEST_TIMEOUT)
+            .add_routes(beside)
             .add_service(Guarded::new(service, forwarders, waits, metrics))
             .add_service(health_service)
             .add_service(reflection)
@@ -228,7 +234,7 @@ impl Intake {
 }
 
 #[tonic::async_trait]
-impl v1::intake_server::Intake for Intake {
+impl intake_server::Intake for Intake {
     async fn get_manifest(
         &self,
         request: Request<v1::GetManifestRequest>,
@@ -351,10 +357,16 @@ async fn follow(
 ) -> Infallible {
     loop {
         let is_ready = readiness.borrow_and_update().is_empty();
-        if is_ready {
-            health.set_serving::<IntakeServer<Intake>>().await;
+        let status = if is_ready {
+            ServingStatus::Serving
         } else {
-            health.set_not_serving::<IntakeServer<Intake>>().await;
+            ServingStatus::NotServing
+        };
+        for service in [
+            intake_server::SERVICE_NAME,
+            observatory_server::SERVICE_NAME,
+        ] {
+            health.set_service_status(service, status).await;
         }
         if readiness.changed().await.is_err() {
             std::future::pending::<()>().await;

@@ -121,20 +121,21 @@ pub async fn serve(
             }
         });
     }
+    let forwarders = works.ground.config.intake.forwarders.clone();
+    let reading = api::Door::new(metrics.clone(), forwarders);
     let mut tasks = JoinSet::new();
     tasks.spawn({
         let stopped = told(stopped.clone());
+        let observatory = api::observatory(works.shelf.clone(), reading.clone());
         async move {
-            let served = intake.serve(connections, stopped).await;
+            let served = intake.serve(connections, observatory, stopped).await;
             // The last handles of the journal are gone: what it was given, it writes.
             let _ = writer.await;
             served.map_err(|error| RunError::Ended("homes", error.to_string()))
         }
     });
     if let Some(listener) = http_listener {
-        let forwarders = works.ground.config.intake.forwarders.clone();
-        let door = api::Door::new(metrics.clone(), forwarders);
-        let router = door.before(api::router(works.shelf.clone()));
+        let router = reading.before(api::router(works.shelf.clone()));
         let counted = (metrics.clone(), readiness.clone());
         let served = readers::serve(listener, counted, router, told(stopped.clone()));
         tasks.spawn(async move {

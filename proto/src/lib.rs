@@ -42,8 +42,9 @@ pub mod status;
 
 /// What `protox` and `tonic-prost-build` make of `phonehome/v1/*.proto`.
 ///
-/// Only [`encode`], [`decode`] and [`status`] look inside the messages; others use the generated
-/// client and server, and pass messages through.
+/// Only [`encode`], [`decode`] and [`status`] look inside the messages of homes; others use the generated
+/// client and server, and pass messages through. What an `Observatory` says is made where its tables
+/// are.
 #[allow(
     missing_docs,
     unreachable_pub,

@@ -127,6 +127,40 @@ impl Door {
         Some((Whom::of(Some(peer)), policy_of(peer)))
     }
 
+    /// One request over gRPC, counted and let in as those over HTTP are; `peer` is the other end of its
+    /// connection, as the homes' door told it.
+    pub(super) fn admit(&self, peer: Option<Peer>, headers: &HeaderMap) -> Result<(), Problem> {
+        self.metrics.count(Counter::ReadsReceived);
+        let forwarders = self.forwarders.as_deref();
+        // Who says for whom it speaks and may not is counted as itself.
+        let source = peer.map(|peer| peer.resolve(forwarders, headers).unwrap_or(peer.source));
+        let Some(Source::Client(client)) = source else {
+            return Ok(());
+        };
+        let client = client.to_canonical();
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = places.take(Whom::of(Some(client)), policy_of(client), self.now_ms());
+        if verdict.is_none() {
+            self.metrics.count(Counter::ReadsUnwatched);
+        }
+        match verdict.and_then(|verdict| verdict.come_again_in_seconds) {
+            Some(seconds) => Err(Problem::TooManyRequests(seconds)),
+            None => Ok(()),
+        }
+    }
+
+    /// Counts what became of a request.
+    pub(super) fn count(&self, status: StatusCode) {
+        self.metrics.count(match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Counter::ReadsDeferred
+            }
+            status if status.is_server_error() => Counter::ReadsFailed,
+            status if status.is_client_error() => Counter::ReadsRefused,
+            _ => Counter::ReadsAnswered,
+        });
+    }
+
     fn now_ms(&self) -> u64 {
         let passed = Instant::now().duration_since(self.begun).as_millis();
         u64::try_from(passed).unwrap_or(u64::MAX)
@@ -234,12 +268,7 @@ async fn pass(State(door): State<Door>, request: Request, next: Next) -> Respons
     if let Some(verdict) = verdict {
         verdict.write(response.headers_mut());
     }
-    door.metrics.count(match response.status() {
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Counter::ReadsDeferred,
-        status if status.is_server_error() => Counter::ReadsFailed,
-        status if status.is_client_error() => Counter::ReadsRefused,
-        _ => Counter::ReadsAnswered,
-    });
+    door.count(response.status());
     response
 }
 

@@ -5,6 +5,7 @@
 //! same homes report every week.
 
 use crate::format::table::{Field, Table};
+use phonehome_proto::v1;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::collections::BTreeMap;
 
@@ -66,6 +67,25 @@ impl Mean {
     fn basis_points(&self) -> Option<u32> {
         let weeks = self.weeks_with_numbers;
         (weeks > 0).then(|| (self.share_sum + weeks / 2) / weeks)
+    }
+}
+
+impl Mean {
+    /// The same for gRPC.
+    pub(super) fn to_wire(&self) -> v1::Mean {
+        let key = |name| {
+            let found = self.keys.iter().find(|(known, _)| *known == name);
+            found.map(|(_, key)| key.clone()).unwrap_or_default()
+        };
+        v1::Mean {
+            vendor: key("vendor"),
+            country: key("country"),
+            home_country: key("home_country"),
+            endpoint: key("endpoint"),
+            weeks: self.weeks,
+            weeks_with_numbers: self.weeks_with_numbers,
+            share_basis_points: self.basis_points(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use crate::format::json;
 use crate::format::table::{Field, Table};
 use crate::map::words;
 use crate::release::{Cell, Release};
+use phonehome_proto::v1;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -121,6 +122,44 @@ impl Meta {
             licence: json::LICENCE,
             citation: citation(chosen),
             permalink,
+        }
+    }
+
+    /// The same for gRPC.
+    pub(super) fn into_wire(self) -> v1::Meta {
+        let count = |cells| u32::try_from(cells).unwrap_or(u32::MAX);
+        let databases = self.databases.into_iter().map(|database| v1::Database {
+            name: database.name,
+            build: database.build,
+            licence: database.licence,
+        });
+        v1::Meta {
+            releases: self.releases,
+            from: self.period.from,
+            to: self.period.to,
+            missing: self.period.missing,
+            closed_at: self.closed_at,
+            purpose: self.purpose.to_owned(),
+            notice: self.notice.unwrap_or_default().to_owned(),
+            homes: self.homes,
+            networks: self.networks,
+            k: self.k,
+            network_homes_max: self.network_homes_max,
+            rounding: self.rounding,
+            method: self.method,
+            cells: Some(v1::CellStates {
+                value: count(self.cells.value),
+                zero: count(self.cells.zero),
+                imprecise: count(self.cells.imprecise),
+                suppressed: count(self.cells.suppressed),
+                no_data: count(self.cells.no_data),
+                not_applicable: count(self.cells.not_applicable),
+            }),
+            databases: databases.collect(),
+            boundaries: self.boundaries.to_owned(),
+            licence: self.licence.to_owned(),
+            citation: self.citation,
+            permalink: self.permalink.unwrap_or_default(),
         }
     }
 

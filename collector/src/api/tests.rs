@@ -14,20 +14,20 @@ mod negotiated;
 mod refused;
 mod weeks;
 
-fn shelf() -> Shelf {
+pub(super) fn shelf() -> Shelf {
     let key = SigningKey::from_seed(&[7; 32]);
     Shelf::new(Arc::new(Identity::new(key, Purpose::Exercise)))
 }
 
 /// A served shelf, and a way to ask it.
-struct Served {
+pub(super) struct Served {
     url: String,
-    shelf: Shelf,
+    pub(super) shelf: Shelf,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl Served {
-    async fn with(releases: Vec<crate::release::Release>) -> Self {
+    pub(super) async fn with(releases: Vec<crate::release::Release>) -> Self {
         let shelf = shelf();
         shelf.replace(releases);
         Self::on(shelf).await
@@ -49,7 +49,7 @@ impl Served {
             .expect("an answer")
     }
 
-    async fn get(&self, path: &str) -> query::Reply {
+    pub(super) async fn get(&self, path: &str) -> query::Reply {
         self.ask("GET", path, "").await
     }
 }
@@ -64,7 +64,7 @@ fn text(reply: &query::Reply) -> &str {
     std::str::from_utf8(&reply.body).expect("text")
 }
 
-fn json(reply: &query::Reply) -> Value {
+pub(super) fn json(reply: &query::Reply) -> Value {
     parsed(text(reply))
 }
 
@@ -73,7 +73,7 @@ fn parsed(text: &str) -> Value {
 }
 
 /// A finding, and the exercise before it.
-fn two() -> Vec<crate::release::Release> {
+pub(super) fn two() -> Vec<crate::release::Release> {
     let before = fixture::release();
     let mut newest = fixture::release();
     newest.id = "2026-W47.0".parse().expect("a release");

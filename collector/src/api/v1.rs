@@ -7,7 +7,7 @@ mod maps;
 mod releases;
 
 pub(super) use maps::{KINDS as MAP_KINDS, MAP, MapEntry, embed, map, maps};
-pub(super) use releases::{LIST, named, release, releases};
+pub(super) use releases::{LIST, LIST_PATH, Page, named, release, releases};
 
 use super::asked::{Asked, Wanted, bad};
 use super::kind::Kind;
@@ -112,9 +112,7 @@ fn answer(
     choose: impl Fn(&Release) -> Table,
 ) -> Result<Reply, Problem> {
     let chosen = Chosen::of(shelf, &wanted.parameters)?;
-    let mut tables = chosen.releases().map(choose);
-    let mut table = tables.next().expect("at least one release is chosen");
-    table.rows.extend(tables.flat_map(|table| table.rows));
+    let table = gathered(&chosen, choose);
     let newest = chosen.newest().release();
     let body = match wanted.kind {
         Kind::Csv => csv::write(&table).into_bytes(),
@@ -139,6 +137,14 @@ fn answer(
         .from(newest)
         .named(name)
         .varying(asked.is_negotiated(wanted)))
+}
+
+/// The rows of all releases chosen, the oldest first.
+pub(super) fn gathered(chosen: &Chosen, choose: impl Fn(&Release) -> Table) -> Table {
+    let mut tables = chosen.releases().map(choose);
+    let mut table = tables.next().expect("at least one release is chosen");
+    table.rows.extend(tables.flat_map(|table| table.rows));
+    table
 }
 
 fn in_json(meta: &Meta, table: &Table, is_range: bool) -> String {
@@ -168,7 +174,7 @@ fn in_json(meta: &Meta, table: &Table, is_range: bool) -> String {
 
 /// The same question about the same weeks by their names: of one release, an answer that stays. Of a range,
 /// the same range; a week of it may be revised.
-fn permalink(asked: &Asked, wanted: &Wanted<'_>, chosen: &Chosen) -> String {
+pub(super) fn permalink(asked: &Asked, wanted: &Wanted<'_>, chosen: &Chosen) -> String {
     let path = match asked.parts.first() {
         Some(_) => asked.path.split('{').next().unwrap_or_default().to_owned() + wanted.stem,
         None => asked.path.to_owned(),

@@ -13,7 +13,7 @@ use crate::journal::keys::WeekKeys;
 use crate::metrics::Counter;
 use crate::publish;
 use crate::readiness::Readiness;
-use crate::release::ReleaseId;
+use crate::release::{Release, ReleaseId};
 use crate::store::{Forgotten, StoreError};
 use crate::verify::Rules;
 use crate::weeks::Weeks;
@@ -121,21 +121,41 @@ impl Works {
         let followed = self.ground.ledger.follow(&self.ground.store).await;
         // Shown even if another week failed, and if another process made it.
         let releases = self.weeks.releases().await?;
-        let mut new = releases.clone();
-        new.retain(|release| !published.contains(&release.id));
-        if let (Some(out), false) = (&self.ground.config.publish, new.is_empty()) {
-            let key = self.ground.identity.key();
-            let is_new = |id| !published.contains(&id);
-            let outcome = publish::publish_some(&releases, is_new, out, key)?;
-            published.extend(new.iter().map(|release| release.id));
-            for release in outcome.differing {
-                tracing::error!(%release, "a published folder has other bytes; it was not touched");
-            }
-        }
+        // A disk that refuses keeps nobody from reading what is released.
+        let folders = self.publish(&releases, &mut published).await;
         self.shelf.replace(releases);
+        folders?;
         forgotten?;
         followed?;
         Ok(made?)
+    }
+
+    /// Publishes those of `releases` that were not, and adds them to `published`. Drawing maps takes
+    /// seconds of a processor, so it is done where it keeps no home waiting.
+    async fn publish(
+        &self,
+        releases: &[Release],
+        published: &mut BTreeSet<ReleaseId>,
+    ) -> Result<(), RunError> {
+        let Some(out) = self.ground.config.publish.clone() else {
+            return Ok(());
+        };
+        let mut new: BTreeSet<ReleaseId> = releases.iter().map(|release| release.id).collect();
+        new.retain(|id| !published.contains(id));
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (releases, wanted) = (releases.to_vec(), new.clone());
+        let identity = Arc::clone(&self.ground.identity);
+        let drawn = tokio::task::spawn_blocking(move || {
+            publish::publish_some(&releases, |id| wanted.contains(&id), &out, identity.key())
+        });
+        let outcome = drawn.await.expect("publishing does not panic")?;
+        published.append(&mut new);
+        for release in outcome.differing {
+            tracing::error!(%release, "a published folder has other bytes; it was not touched");
+        }
+        Ok(())
     }
 
     /// Forgets what the registry holds of things whose time is over.

@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Parameters of the list.
 pub(in crate::api) const LIST: &[&str] = &["limit", "cursor"];
 
+/// Where it is; its cursors are for this path.
+pub(in crate::api) const LIST_PATH: &str = "/v1/releases";
+
 /// Releases of one answer, if nobody asks for fewer or more: a year and its revisions fit.
 const LIMIT: usize = 100;
 /// And at most.
@@ -22,41 +25,22 @@ const LIMIT_MAX: usize = 500;
 /// The facts about every release, the newest first, so many at a time.
 pub(in crate::api) fn releases(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> {
     let parameters = asked.parameters(LIST)?;
-    let limit = match parameters.get("limit") {
-        None => LIMIT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit) && limit.to_string() == *text)
-            .ok_or_else(|| bad("limit", text, "it is a number from 1 to 500"))?,
-    };
-    let after = match parameters.get("cursor") {
-        None => None,
-        Some(cursor) => {
-            let after = shelf.cursors().open(asked.path, cursor)?;
-            Some(after.parse::<ReleaseId>().map_err(|_| Problem::BadCursor)?)
-        }
-    };
+    let limit = parameters.get("limit").copied();
+    let cursor = parameters.get("cursor").copied();
+    let page = Page::of(shelf, limit, cursor)?;
+    let next = page.next.as_ref().map(|cursor| {
+        let limit = page.limit;
+        format!("{LIST_PATH}?limit={limit}&cursor={cursor}")
+    });
     let all = shelf.all();
-    let rest = all
-        .iter()
-        .filter(|shelved| after.is_none_or(|after| shelved.release().id < after));
-    let shown: Vec<&Arc<Shelved>> = rest.clone().take(limit).collect();
-    let next = match shown.last() {
-        Some(last) if rest.count() > limit => {
-            let after = last.release().id.to_string();
-            let cursor = shelf.cursors().seal(asked.path, &after);
-            Some(format!("{}?limit={limit}&cursor={cursor}", asked.path))
-        }
-        _ => None,
-    };
     // About the newest there is, whichever page this is.
     let meta = all.first().map(|newest| {
         let chosen = Chosen::one(Arc::clone(newest), Keep::AWhile);
         let cells = Cells::of_release(newest.release());
         Meta::of(&chosen, cells, None).to_json()
     });
-    let facts = shown
+    let facts = page
+        .shown
         .iter()
         .map(|shelved| json::of_meta(shelved.release()).trim_end().to_owned());
     let facts: Vec<String> = facts.collect();
@@ -71,6 +55,52 @@ pub(in crate::api) fn releases(shelf: &Shelf, asked: &Asked) -> Result<Reply, Pr
         Some(newest) => reply.from(newest.release()),
         None => reply,
     })
+}
+
+/// A part of the list.
+pub(in crate::api) struct Page {
+    /// The newest first.
+    pub(in crate::api) shown: Vec<Arc<Shelved>>,
+    /// As many as were asked for.
+    pub(in crate::api) limit: usize,
+    /// The cursor with which the list goes on, if it does.
+    pub(in crate::api) next: Option<String>,
+}
+
+impl Page {
+    /// At most `limit` releases after `cursor`, both as they were given.
+    pub(in crate::api) fn of(
+        shelf: &Shelf,
+        limit: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let limit = match limit {
+            None => LIMIT,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=LIMIT_MAX).contains(limit) && limit.to_string() == *text)
+                .ok_or_else(|| bad("limit", text, "it is a number from 1 to 500"))?,
+        };
+        let after = match cursor {
+            None => None,
+            Some(cursor) => {
+                let after = shelf.cursors().open(LIST_PATH, cursor)?;
+                Some(after.parse::<ReleaseId>().map_err(|_| Problem::BadCursor)?)
+            }
+        };
+        let all = shelf.all();
+        let rest = all
+            .iter()
+            .filter(|shelved| after.is_none_or(|after| shelved.release().id < after));
+        let shown: Vec<Arc<Shelved>> = rest.clone().take(limit).cloned().collect();
+        let next = shown.last().filter(|_| rest.count() > limit);
+        let next = next.map(|last| {
+            let after = last.release().id.to_string();
+            shelf.cursors().seal(LIST_PATH, &after)
+        });
+        Ok(Self { shown, limit, next })
+    }
 }
 
 /// Everything one release says: its `release.json`, and `meta` before it.
