@@ -2,10 +2,11 @@
 //
 //     node walk.mjs SITE [PICTURES]
 //
-// SITE is a folder as `publish` writes it, or the address of a running collector. Every page is opened at phone and
-// desktop width, by day and by night: no message in the console, no request to anybody else, nothing
-// serious for axe-core, nothing wider than the screen. Then the map by keyboard, the weeks, the colours, the pages
-// without script, and written from right to left. Prints what was wrong and ends with 1, or says what was seen.
+// SITE is a folder as `publish` writes it, or the address of a running collector. Every kind of page in every language
+// is opened at phone and desktop width, by day and by night: no message in the console, no request to anybody
+// else, nothing wider than the screen, and nothing serious for axe-core (of translations it sees the world and a
+// vendor, since they differ in words alone). Then the map by keyboard, the weeks, the colours, the pages without script, twice as large,
+// and written from right to left. Prints what was wrong and ends with 1, or says what was seen.
 // PICTURES takes screenshots. CHROMIUM names the browser; it is never downloaded.
 import { createServer } from "node:http";
 import { readFile, mkdir, readdir } from "node:fs/promises";
@@ -28,7 +29,8 @@ async function serve(folder) {
     const file = path.join(folder, path.normalize(at.endsWith("/") ? `${at}index.html` : at));
     try {
       const kind = KINDS[file.split(".").pop()] ?? "application/octet-stream";
-      response.writeHead(200, { "content-type": `${kind}; charset=utf-8` }).end(await readFile(file));
+      const body = await readFile(file);
+      response.writeHead(200, { "content-type": `${kind}; charset=utf-8` }).end(body);
     } catch {
       response.writeHead(404).end();
     }
@@ -64,34 +66,45 @@ const english = [
   "vendors/xiaomi-owner.html", "countries.html", "countries/SG.html", "endpoints.html", "weeks.html",
   "method.html", "privacy.html", "data.html", "api.html",
 ];
-const paths = [...english];
-for (const tag of ["de", "fr", "es", "ru", "zh"]) paths.push(`${tag}/index.html`, `${tag}/vendors/xiaomi.html`);
 if (!site.startsWith("http")) {
-  const endpoints = (await readdir(path.join(site, "endpoints"))).filter((f) => f.endsWith(".html")).sort();
-  if (endpoints.length) paths.push(`endpoints/${endpoints[0]}`);
+  // One of each kind whose names depend on the release.
+  for (const kind of ["endpoints", "weeks"]) {
+    const [first] = (await readdir(path.join(site, kind))).filter((f) => f.endsWith(".html")).sort();
+    if (first) english.push(`${kind}/${first}`);
+  }
+}
+const paths = [...english];
+for (const tag of ["de", "fr", "es", "ru", "zh"]) paths.push(...english.map((at) => `${tag}/${at}`));
+
+// Every English page, and the Chinese and the Russian world.
+async function picture(page, at, how) {
+  if (!pictures || !(english.includes(at) || ["zh/index.html", "ru/index.html"].includes(at))) return;
+  await mkdir(pictures, { recursive: true });
+  const name = `${at.replace(".html", "").replace(/[^\w-]/g, "-")}-${how}.png`;
+  await page.screenshot({ path: path.join(pictures, name), fullPage: true });
 }
 
+const TRANSLATED = /^(de|fr|es|ru|zh)\//;
 let seen = 0;
 for (const [width, viewport] of Object.entries(WIDTHS)) {
   for (const colorScheme of ["light", "dark"]) {
     let at = "";
     const { context, page } = await open({ viewport, colorScheme }, () => `${at} ${width} ${colorScheme}`);
     for (at of paths) {
-      await page.goto(`${server.url}/${at}`, { waitUntil: "networkidle" });
+      // Translations differ in words alone: once narrow by day, once wide by night.
+      if (TRANSLATED.test(at) && (width === "phone") !== (colorScheme === "light")) continue;
+      await page.goto(`${server.url}/${at}`, { waitUntil: "load" });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (over > 0) fail(`${at} ${width}`, `${over} px wider than the screen`);
+      seen += 1;
+      await picture(page, at, `${width}-${colorScheme}`);
+      if (TRANSLATED.test(at) && !/^..\/(index|vendors\/xiaomi)\.html$/.test(at)) continue;
       await page.evaluate(AXE);
       const found = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
       for (const { id, impact, nodes } of found.violations) {
         if (!["serious", "critical"].includes(impact)) continue;
         fail(`${at} ${width} ${colorScheme}`, `axe ${id} (${nodes.length}): ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary?.slice(0, 200)}`);
       }
-      if (pictures && ["index.html", "vendors/xiaomi.html", "weeks.html", "ru/index.html"].includes(at)) {
-        await mkdir(pictures, { recursive: true });
-        const name = `${at.replace(/\W/g, "-").replace("-html", "")}-${width}-${colorScheme}.png`;
-        await page.screenshot({ path: path.join(pictures, name), fullPage: !pictures.endsWith("docs") });
-      }
-      seen += 1;
     }
     await context.close();
   }
@@ -203,6 +216,23 @@ for (const viewport of Object.values(WIDTHS)) {
     }));
     if (over > 0) fail(`${at} right to left`, `${over} px wider than the screen`);
     if (brand < middle) fail(`${at} right to left`, "begins on the left");
+  }
+  await context.close();
+}
+
+// Twice as large as usual, and as narrow as the smallest phone: nothing is cut off, nothing lies over another.
+for (const viewport of [{ width: 640, height: 450 }, { width: 320, height: 640 }]) {
+  const { context, page } = await open({ viewport, deviceScaleFactor: 2 }, () => `${viewport.width} px`);
+  for (const at of ["index.html", "vendors/xiaomi.html", "ru/data.html", "de/countries/SG.html"]) {
+    await page.goto(`${server.url}/${at}`, { waitUntil: "load" });
+    const { over, lost } = await page.evaluate(() => ({
+      over: document.documentElement.scrollWidth - innerWidth,
+      // Text that its own box hides, where no scrolling leads to it.
+      lost: [...document.querySelectorAll("h1,h2,p,li,dt,dd")].filter((e) =>
+        e.offsetParent && getComputedStyle(e).overflowX === "hidden" && e.scrollWidth > e.clientWidth).length,
+    }));
+    if (over > 0) fail(`${at} ${viewport.width} px`, `${over} px wider than the screen`);
+    if (lost > 0) fail(`${at} ${viewport.width} px`, `${lost} texts cut off`);
   }
   await context.close();
 }

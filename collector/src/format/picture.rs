@@ -4,14 +4,19 @@
 //! often they are made: letters come from the typeface that is compiled in and from no other, no clock is
 //! read, and nothing outside the text is looked at. One tree of shapes serves both.
 //!
+//! The typeface has Latin, Greek and Cyrillic. Pictures in files are in English; a letter it lacks can only
+//! come from outside, and is a question mark rather than a gap or an empty box. Pages show their SVG with
+//! the reader's own typefaces, in every language.
+//!
 //! A PNG may have any width in [`WIDTHS_PX`], as long as the whole stays under [`PIXELS_MAX`]: what a
 //! reader asks for costs memory by the pixel.
 
 mod pdf;
 
 use resvg::{tiny_skia, usvg};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Widths a PNG may have.
 pub const WIDTHS_PX: RangeInclusive<u32> = 16..=4_096;
@@ -30,6 +35,9 @@ static TYPEFACE: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
 
 const FAMILY: &str = "Open Sans";
 
+/// What stands for a letter that the typeface lacks: Chinese in the name of somebody's database.
+const STAND_IN: &str = "?";
+
 /// A picture, read once, to be drawn as often and as large as wanted.
 #[derive(Debug)]
 pub struct Picture {
@@ -43,17 +51,13 @@ impl Picture {
     /// If it is no SVG: this program wrote it.
     #[must_use]
     pub fn of(svg: &str) -> Self {
-        let options = usvg::Options {
-            fontdb: Arc::clone(&TYPEFACE),
-            font_family: FAMILY.to_owned(),
-            // Pictures of ours hold no pictures; no text may name a file to be read.
-            image_href_resolver: usvg::ImageHrefResolver {
-                resolve_data: Box::new(|_, _, _| None),
-                resolve_string: Box::new(|_, _| None),
-            },
-            ..usvg::Options::default()
-        };
-        let tree = usvg::Tree::from_str(svg, &options).expect("an SVG of ours is one");
+        let (mut tree, mut lacking) = read(svg);
+        let mut text = svg.to_owned();
+        // Each turn takes at least one letter out of the text, so there is a last one.
+        while text.contains(|letter| lacking.contains(&letter)) {
+            text = text.replace(|letter| lacking.contains(&letter), STAND_IN);
+            (tree, lacking) = read(&text);
+        }
         Self { tree }
     }
 
@@ -88,6 +92,34 @@ impl Picture {
         resvg::render(&self.tree, scale, &mut canvas.as_mut());
         Some(encoded(width_px, height_px, canvas.data()))
     }
+}
+
+/// The shapes of a text, and letters in it that the typeface lacks: of each run of letters the first.
+fn read(svg: &str) -> (usvg::Tree, BTreeSet<char>) {
+    let lacking = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&lacking);
+    let options = usvg::Options {
+        fontdb: Arc::clone(&TYPEFACE),
+        font_family: FAMILY.to_owned(),
+        font_resolver: usvg::FontResolver {
+            select_font: usvg::FontResolver::default_font_selector(),
+            // Asked for another typeface, there is none: the letter is noted instead.
+            select_fallback: Box::new(move |letter, _, _| {
+                let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                noted.insert(letter);
+                None
+            }),
+        },
+        // Pictures of ours hold no pictures; no text may name a file to be read.
+        image_href_resolver: usvg::ImageHrefResolver {
+            resolve_data: Box::new(|_, _, _| None),
+            resolve_string: Box::new(|_, _| None),
+        },
+        ..usvg::Options::default()
+    };
+    let tree = usvg::Tree::from_str(svg, &options).expect("an SVG of ours is one");
+    let mut lacking = lacking.lock().unwrap_or_else(PoisonError::into_inner);
+    (tree, std::mem::take(&mut *lacking))
 }
 
 /// Widths are below 2^24, so no pixel is lost.

@@ -102,8 +102,8 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
 mod tests {
     use super::*;
     use crate::format::fixture;
-    use crate::format::table::TableName;
     use crate::map::words::language::Language;
+    use crate::publish::{PUBLIC_KEY, SIGNATURE, SUMS};
 
     #[test]
     fn a_site_is_written_over_and_swept() {
@@ -145,15 +145,10 @@ mod tests {
                 .map(|(stem, ..)| format!("images/{stem}.svg")),
         );
         let folder = format!("releases/{}/", release.id);
-        let beside = ["index.html", "map.svg", "release.json", "SHA256SUMS"].map(str::to_owned);
-        let signed = ["SHA256SUMS.sig", "collector.pub"].map(str::to_owned);
-        let tables = TableName::ALL
-            .map(|name| ["csv", "json"].map(|of| format!("{}.{of}", name.file_stem())));
-        let files = beside
-            .into_iter()
-            .chain(signed)
-            .chain(tables.into_iter().flatten());
-        known.extend(files.map(|name| folder.clone() + &name));
+        let files = crate::publish::files(&release).into_iter();
+        let signed = [SUMS, SIGNATURE, PUBLIC_KEY].map(str::to_owned);
+        let names = files.map(|(name, _)| name).chain(signed);
+        known.extend(names.map(|name| folder.clone() + &name));
         let two = [Language::En, Language::Zh];
         let some = site.addresses().into_iter();
         for address in some.filter(|address| two.contains(&address.language)) {

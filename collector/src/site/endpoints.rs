@@ -85,7 +85,7 @@ fn table(
     let counts = ["share", "low", "high", "x", "n", "networks", "radius"];
     let counts = counts.map(|head| format!("<th scope=\"col\">{head}</th>"));
     let mut out = format!(
-        "<div class=\"wide\"><table><caption>Rows in state zero are left out here: {zeros}.</caption>\n\
+        "<div class=\"wide\" tabindex=\"0\"><table><caption>Rows in state zero are left out here: {zeros}.</caption>\n\
          <thead><tr>{}{}</tr></thead>\n<tbody>\n",
         text.concat(),
         counts.concat()

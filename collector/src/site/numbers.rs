@@ -23,7 +23,7 @@ pub(super) fn heat(matrix: &Matrix, links: Links, caption: &str) -> String {
         return "<p class=\"note\">This table has no rows.</p>\n".to_owned();
     }
     let mut out = format!(
-        "<div class=\"wide\"><table><caption>{}</caption>\n",
+        "<div class=\"wide\" tabindex=\"0\"><table><caption>{}</caption>\n",
         escape(caption)
     );
     out.push_str("<thead><tr><th scope=\"col\">Vendor</th>");
@@ -120,7 +120,7 @@ pub(super) fn full(table: &Table, caption: &str) -> String {
         return "<p class=\"note\">This table has no rows.</p>\n".to_owned();
     }
     let mut out = format!(
-        "<div class=\"wide\"><table><caption>{} Rows in state zero are left out here: {zeros}.\
+        "<div class=\"wide\" tabindex=\"0\"><table><caption>{} Rows in state zero are left out here: {zeros}.\
          </caption>\n<thead><tr>",
         escape(caption)
     );

@@ -46,12 +46,17 @@ impl Site<'_> {
         };
         for name in TableName::ALL {
             let mut forms = vec![("csv", "CSV"), ("json", "JSON"), ("parquet", "Parquet")];
-            if geojson::has_geography(name) {
+            if geojson::is_of_countries(name) {
                 forms.push(("geojson", "GeoJSON"));
             }
             body.push_str(&kinds(name.file_stem(), &forms));
         }
-        for file in ["release.json", "datapackage.json", "dataset.jsonld", "CITATION.cff"] {
+        for file in [
+            "release.json",
+            "datapackage.json",
+            "dataset.jsonld",
+            "CITATION.cff",
+        ] {
             body.push_str(&format!("<li><a href=\"{base}{file}\">{file}</a></li>\n"));
         }
         body.push_str(&format!(

@@ -47,7 +47,7 @@ fn changes(release: &Release, revision: &Revision) -> String {
         json::revision::after(release, revision),
     );
     let mut out = String::from(
-        "<div class=\"wide\"><table>\n<caption>Every changed cell</caption>\n<thead><tr><th \
+        "<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Every changed cell</caption>\n<thead><tr><th \
          scope=\"col\">table</th><th scope=\"col\">cell</th><th scope=\"col\">before</th><th \
          scope=\"col\">now</th></tr></thead>\n<tbody>\n",
     );

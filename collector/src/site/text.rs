@@ -163,7 +163,10 @@ mod tests {
         let link = "<a href=\"https://db-ip.com\" rel=\"noopener\">https://db-ip.com</a>";
         for (text, expected) in [
             ("https://db-ip.com", link.to_owned()),
-            ("by DB-IP (https://db-ip.com), NRO", format!("by DB-IP ({link}), NRO")),
+            (
+                "by DB-IP (https://db-ip.com), NRO",
+                format!("by DB-IP ({link}), NRO"),
+            ),
             ("see https://db-ip.com.", format!("see {link}.")),
             ("<b> (none)", "&lt;b&gt; (none)".to_owned()),
         ] {

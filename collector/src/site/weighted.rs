@@ -59,7 +59,7 @@ pub(super) fn table(release: &Release, links: Links) -> String {
         .map(|head| format!("<th scope=\"col\">{head}</th>"))
         .concat();
     let mut out = format!(
-        "<div class=\"wide\"><table><caption>Of observed devices, weighted to shipments of {}. {left_out}\
+        "<div class=\"wide\" tabindex=\"0\"><table><caption>Of observed devices, weighted to shipments of {}. {left_out}\
          </caption>\n<thead><tr><th scope=\"col\" class=\"text\">server in</th>{heads}\
          <th scope=\"col\" class=\"text\">vendors</th></tr></thead>\n<tbody>\n",
         escape(Shipments::embedded().period())

@@ -3,6 +3,12 @@
 //! 2009, severity 1) and in greyscale.
 
 use super::*;
+use crate::format::fixture;
+use crate::map::svg::page;
+use crate::map::words::language::Language;
+use crate::map::{Fact, View};
+use resvg::{tiny_skia, usvg};
+use std::collections::BTreeMap;
 
 type Rgb = [f64; 3];
 
@@ -10,6 +16,10 @@ type Rgb = [f64; 3];
 const GROUNDS_DELTA_MIN: f64 = 9.0;
 /// A pattern's ink on its ground.
 const INK_DELTA_MIN: f64 = 25.0;
+
+/// Two states as drawn, the mean over all their pixels; 2.3 is what an eye just notices between areas of
+/// one colour, and a pattern is seen sooner.
+const STATES_DELTA_MIN: f64 = 3.0;
 
 const PROTAN: [Rgb; 3] = [
     [0.152_286, 1.052_583, -0.204_868],
@@ -175,6 +185,102 @@ fn patterns_show_on_their_ground_for_every_reader() {
                 delta >= INK_DELTA_MIN,
                 "{sight}: {ink} on {ground} differs by {delta:.1}"
             );
+        }
+    }
+}
+
+/// Colours of a page by their names in its style sheet.
+fn coloured(drawing: &str, palette: Palette) -> String {
+    let mut drawing = drawing.to_owned();
+    for at in 0..5 {
+        for (name, colours) in [("k", palette.classes), ("t", palette.stipples)] {
+            drawing = drawing.replace(&format!("var(--m-{name}{})", at + 1), colours[at]);
+        }
+    }
+    for (name, colour) in [
+        ("z", palette.zero),
+        ("s", palette.suppressed),
+        ("a", palette.blank),
+        ("ink", palette.ink),
+    ] {
+        drawing = drawing.replace(&format!("var(--m-{name})"), colour);
+    }
+    assert!(!drawing.contains("var("), "{drawing}");
+    drawing
+}
+
+/// The sample of the legend, with its pattern, as so many pixels of colour.
+fn sampled(look: Look, patterns: &str, palette: Palette) -> Vec<String> {
+    let swatch = page::swatch(look).replace(
+        "<svg ",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"64\" height=\"40\" ",
+    );
+    let (head, body) = swatch.split_once('>').expect("an element");
+    let drawing = coloured(&format!("{head}>{patterns}{body}"), palette);
+    let tree = usvg::Tree::from_str(&drawing, &usvg::Options::default()).expect("an SVG of ours");
+    let mut pixels = tiny_skia::Pixmap::new(64, 40).expect("some pixels");
+    resvg::render(&tree, tiny_skia::Transform::default(), &mut pixels.as_mut());
+    let colours = pixels.pixels().iter().map(|pixel| {
+        let colour = pixel.demultiply();
+        format!(
+            "#{:02x}{:02x}{:02x}",
+            colour.red(),
+            colour.green(),
+            colour.blue()
+        )
+    });
+    colours.collect()
+}
+
+/// The six states as readers meet them, ground and pattern and outline together: drawn, and compared
+/// pixel by pixel. An imprecise cell is compared with its own class, which it is most like.
+#[test]
+fn six_states_differ_for_every_reader() {
+    let world = page::world(&fixture::release(), Fact::Server, View::World, Language::En);
+    let (_, rest) = world.split_once("<defs>").expect("patterns");
+    let (patterns, _) = rest.split_once("</defs>").expect("an end");
+    let patterns = format!("<defs>{patterns}</defs>");
+    for palette in [Palette::LIGHT, Palette::DARK] {
+        let states = [
+            Look::Zero,
+            Look::Suppressed,
+            Look::NoData,
+            Look::NotApplicable,
+        ];
+        let mut pairs: Vec<(Look, Look)> = Vec::new();
+        for class in Class::all() {
+            pairs.push((Look::Value(class), Look::Imprecise(class)));
+            for state in states {
+                pairs.extend([(Look::Value(class), state), (Look::Imprecise(class), state)]);
+            }
+        }
+        for (at, one) in states.iter().enumerate() {
+            pairs.extend(states[at + 1..].iter().map(|other| (*one, *other)));
+        }
+        let mut drawn: BTreeMap<Look, Vec<String>> = BTreeMap::new();
+        for look in pairs.iter().flat_map(|(one, other)| [*one, *other]) {
+            drawn
+                .entry(look)
+                .or_insert_with(|| sampled(look, &patterns, palette));
+        }
+        for (sight, matrix) in SIGHTS {
+            let mut known: BTreeMap<(&str, &str), f64> = BTreeMap::new();
+            for (one, other) in &pairs {
+                let points = drawn[one].iter().zip(&drawn[other]);
+                let count = f64::from(64 * 40);
+                let sum: f64 = points
+                    .map(|(a, b)| {
+                        *known
+                            .entry((a, b))
+                            .or_insert_with(|| ciede2000(seen(a, matrix), seen(b, matrix)))
+                    })
+                    .sum();
+                let delta = sum / count;
+                assert!(
+                    delta >= STATES_DELTA_MIN,
+                    "{sight}: {one:?} and {other:?} differ by {delta:.1}"
+                );
+            }
         }
     }
 }

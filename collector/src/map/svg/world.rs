@@ -23,8 +23,10 @@ const DISC_UNDER_PX: f64 = 8.0;
 const LEADER_PX: i32 = 4;
 /// So many countries are labelled on a world.
 const LABELS_MAX: usize = 4;
+/// A country so wide has its label across it, even where the label is wider.
+const ROOMY_PX: f64 = 48.0;
 /// Labels on one line stand at least so far apart, so that two are never read as one.
-const LABEL_GAP_PX: f64 = 10.0;
+const LABEL_GAP_PX: f64 = 26.0;
 
 /// How the outlines of a picture are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -339,20 +341,21 @@ impl Pen<'_> {
                 f64::from(x) / self.per_px,
                 f64::from(y) / self.per_px + SIZE_PX * 0.35,
             );
-            let (centred, line) = (x - width / 2.0, SIZE_PX * 1.2);
-            let inside = (half * 2.0 > width).then_some((centred, y));
-            // To the right, to the left, below, above: the first that lies in the picture and on no other.
+            let (beside, line) = (x + half + 3.0, SIZE_PX * 1.2);
+            let inside = (half * 2.0 > width.min(ROOMY_PX)).then_some((x - width / 2.0, y));
+            // On it or beside it, never where a neighbour's words would be looked for: the first that lies
+            // in the picture and on no other.
             let places = inside.into_iter().chain([
-                (x + half + 3.0, y),
+                (beside, y),
+                (beside, y + line),
+                (beside, y - line),
                 (x - half - 3.0 - width, y),
-                (centred, y + half.min(line) + line),
-                (centred, y - half.min(line) - line),
             ]);
             let free = |&(left, y): &(f64, f64)| {
                 let apart = |&(from, to, at): &(f64, f64, f64)| {
                     left > to + LABEL_GAP_PX
                         || left + width + LABEL_GAP_PX < from
-                        || (y - at).abs() > line
+                        || (y - at).abs() >= line
                 };
                 left >= 0.0
                     && left + width < WIDTH_PX * 10.0 / self.per_px
