@@ -3,7 +3,7 @@
 //! Takes capture files, gives rows on `out` and plain sentences on `err`. Every file is a
 //! [world](super::world) of its own; the rows of all of them are sorted by their start. Without
 //! `--all`, only flows of phones to servers on the Internet are rows. Needs no consent and sends
-//! nothing: a capture file is the user's own. With a country database a [map] of where the phones'
+//! nothing: a capture file is the user's own. With a country database a map of where the phones'
 //! servers stand follows the table, and a picture of it goes where it was asked for.
 
 mod lists;

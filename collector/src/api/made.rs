@@ -3,7 +3,7 @@
 //! Its `ETag` is strong: SHA-256 of these very bytes, so that it differs between kinds and changes with
 //! whatever changes the answer, a later version of this program included; packed, it is another. Who has it
 //! already gets a 304; who asks for a range of bytes gets that of the bytes as they are (RFC 9110, section 14),
-//! which is how Parquet is read over HTTP. It is packed (gzip, RFC 1952) once, when it is made.
+//! which is how Parquet is read over HTTP. It is packed (gzip, RFC 1952) once, when first somebody takes it so.
 
 use super::Problem;
 use super::reply::{Reply, set};
@@ -16,6 +16,7 @@ use flate2::write::GzEncoder;
 use phonehome_proto::id::Hash;
 use std::io::Write;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// What fits into a packet or two is sent as it is.
 const PACKED_BYTES_MIN: usize = 2 * 1_024;
@@ -25,28 +26,19 @@ const PACKED_BYTES_MIN: usize = 2 * 1_024;
 pub(super) struct Made {
     headers: HeaderMap,
     headers_of_body: HeaderMap,
-    whole: Coded,
-    /// The same in gzip, where that pays.
-    packed: Option<Coded>,
-}
-
-/// Bytes and their tag.
-#[derive(Debug)]
-struct Coded {
-    bytes: Bytes,
-    tag: String,
+    whole: Bytes,
+    /// SHA-256 of the whole, in hexadecimal digits.
+    hash: String,
+    /// Whether packing it pays.
+    packs: bool,
+    packed: OnceLock<Bytes>,
 }
 
 impl Made {
     /// Makes an answer ready to be sent.
     pub(super) fn of(reply: Reply) -> Self {
-        let hash = Hash::of(reply.body()).to_hex();
         let packs = reply.kind().packs() && reply.body().len() >= PACKED_BYTES_MIN;
-        let packed = packs.then(|| Coded {
-            bytes: pack(reply.body()).into(),
-            tag: format!("\"{hash}-gzip\""),
-        });
-        let vary = match (reply.varies(), packed.is_some()) {
+        let vary = match (reply.varies(), packs) {
             (true, true) => Some("accept, accept-encoding"),
             (true, false) => Some("accept"),
             (false, true) => Some("accept-encoding"),
@@ -59,41 +51,42 @@ impl Made {
         Self {
             headers,
             headers_of_body,
-            whole: Coded {
-                bytes: reply.into_body().into(),
-                tag: format!("\"{hash}\""),
-            },
-            packed,
+            hash: Hash::of(reply.body()).to_hex(),
+            whole: reply.into_body().into(),
+            packs,
+            packed: OnceLock::new(),
         }
     }
 
-    /// Bytes it takes in memory, about.
+    /// Bytes it takes in memory, at most about: what is packed is half as long, or it would not pay.
     pub(super) fn size_bytes(&self) -> usize {
-        let packed = self.packed.as_ref().map_or(0, |coded| coded.bytes.len());
-        self.whole.bytes.len() + packed
+        let packed = if self.packs { self.whole.len() / 2 } else { 0 };
+        self.whole.len() + packed
     }
 
     /// The response: 304 if the asker has these bytes already, 206 if it asks for some of them.
     pub(super) fn response_for(&self, asker: &HeaderMap) -> Response {
-        let packed = self.packed.as_ref();
-        let packed = packed.filter(|_| takes_gzip(asker) && !asker.contains_key(header::RANGE));
-        let Coded { bytes, tag } = packed.unwrap_or(&self.whole);
+        let is_packed = self.packs && takes_gzip(asker) && !asker.contains_key(header::RANGE);
+        let coding = if is_packed { "-gzip" } else { "" };
+        let tag = format!("\"{}{coding}\"", self.hash);
         let mut headers = self.headers.clone();
-        set(&mut headers, header::ETAG, tag);
-        if has(asker, tag) {
+        set(&mut headers, header::ETAG, &tag);
+        if has(asker, &tag) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
         headers.extend(self.headers_of_body.clone());
-        if packed.is_some() {
+        if is_packed {
             set(&mut headers, header::CONTENT_ENCODING, "gzip");
+            let packed = self.packed.get_or_init(|| pack(&self.whole).into());
+            return (headers, Body::from(packed.clone())).into_response();
         }
-        let length = bytes.len();
-        match wanted(asker, tag, length) {
-            Wanted::Whole => (headers, Body::from(bytes.clone())).into_response(),
+        let length = self.whole.len();
+        match wanted(asker, &tag, length) {
+            Wanted::Whole => (headers, Body::from(self.whole.clone())).into_response(),
             Wanted::Part(part) => {
                 let range = format!("bytes {}-{}/{length}", part.start, part.end - 1);
                 set(&mut headers, header::CONTENT_RANGE, &range);
-                let part = Body::from(bytes.slice(part));
+                let part = Body::from(self.whole.slice(part));
                 (StatusCode::PARTIAL_CONTENT, headers, part).into_response()
             }
             Wanted::Nothing => Problem::BadByteRange(length).into_response(),
