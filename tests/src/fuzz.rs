@@ -5,6 +5,7 @@
 //! so that what was found once stays found.
 
 pub mod flow;
+pub mod question;
 
 use phonehome_agent::capture::conntrack::message::{Reading, Said};
 use phonehome_agent::capture::file::FileSource;
@@ -32,7 +33,7 @@ use std::net::IpAddr;
 pub type Body = fn(&[u8]);
 
 /// Every target by its name, which is also the name of its corpus folder and of its binary.
-pub const TARGETS: [(&str, Body); 19] = [
+pub const TARGETS: [(&str, Body); 20] = [
     ("capture_file", capture_file),
     ("packet", packet),
     ("dns", dns),
@@ -52,6 +53,7 @@ pub const TARGETS: [(&str, Body); 19] = [
     ("invite", invite),
     ("name_list", name_list),
     ("release_json", release_json),
+    ("question", question::run),
 ];
 
 /// A capture file: every frame fits in what was given, and the counts say what was seen.

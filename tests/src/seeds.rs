@@ -247,11 +247,34 @@ pub fn all() -> Vec<Seed> {
     plant("invite", "invite", invite.to_string().into_bytes());
     plant("name_list", "three_forms", NAME_LIST.as_bytes().to_vec());
     plant("release_json", "a-few-cells", small_release().into_bytes());
+    for (name, question) in QUESTIONS {
+        plant("question", name, question.into());
+    }
     seeds
 }
 
 const NAME_LIST: &str = "# three forms\n0.0.0.0 localhost\n0.0.0.0 metrics.example.com\n*.example.org\n\
     ! and a browser's\n||example.net^$third-party\n@@||ok.example.net^\n/banner/\n";
+
+const QUESTIONS: [(&str, &str); 5] = [
+    (
+        "matrix",
+        "/v1/matrix?by=owner&week=2026-W46&format=csv\n\n\n\nbytes=-8",
+    ),
+    (
+        "range",
+        "/v1/vendors/xiaomi.json?from=2026-W01&to=latest\ntext/csv;q=0.1,*/*\ngzip;q=0.5",
+    ),
+    (
+        "cursor",
+        "/v1/releases?limit=1&cursor=AAAA_-\n*/*\n\nW/\"x\", *",
+    ),
+    ("page", "/de/vendors/xiaomi.html"),
+    (
+        "tricks",
+        "/v1/countries/..%2f..%2fetc?release=2026-W46.0\napplication/geo+json",
+    ),
+];
 
 const NAME: &str = "www.evening-gazette.example";
 const LINK: Link = Link {
