@@ -217,19 +217,14 @@ impl Journal {
     }
 
     /// The keys that these batches need: a new one where a week begins with them, only what there is
-    /// where their week takes no more.
+    /// where their week takes none of them.
     async fn keys<'a>(&self, batches: impl Iterator<Item = &'a VerifiedBatch>) -> Keys {
-        let mut keys = Keys::new();
+        let mut weeks: BTreeMap<Week, bool> = BTreeMap::new();
         for batch in batches {
-            let (week, seals) = (batch.week(), batch.timeliness() == Timeliness::InTime);
-            let is_known = match keys.get(&week) {
-                None => false,
-                Some(Ok(None)) => !seals,
-                Some(_) => true,
-            };
-            if is_known {
-                continue;
-            }
+            *weeks.entry(batch.week()).or_default() |= batch.timeliness() == Timeliness::InTime;
+        }
+        let mut keys = Keys::new();
+        for (week, seals) in weeks {
             let key = if seals {
                 self.keys.for_sealing(week).await
             } else {

@@ -21,8 +21,17 @@ pub struct WeekKeys {
     folder: Arc<PathBuf>,
     store: Store,
     chance: SharedChance,
-    read: Arc<Mutex<BTreeMap<Week, Arc<WeekKey>>>>,
+    read: Arc<Mutex<BTreeMap<Week, Read>>>,
     making: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A key that was read.
+#[derive(Clone, Debug)]
+struct Read {
+    key: Arc<WeekKey>,
+    /// Whether the store holds that the week began with it. A database that came back from a backup
+    /// may not know a week whose file is there.
+    has_begun: bool,
 }
 
 /// Why a week has no key to use.
@@ -59,11 +68,11 @@ impl WeekKeys {
     /// # Errors
     /// When there is a key file that cannot be used.
     pub fn existing(&self, week: Week) -> Result<Option<Arc<WeekKey>>, WeekKeyError> {
-        if let Some(key) = self.read().get(&week) {
-            return Ok(Some(Arc::clone(key)));
+        if let Some(read) = self.read().get(&week) {
+            return Ok(Some(Arc::clone(&read.key)));
         }
         match secret_file::read(&self.path(week)) {
-            Ok(secret) => Ok(Some(self.remember(week, secret))),
+            Ok(secret) => Ok(Some(self.remember(WeekKey::new(week, secret), false))),
             Err(SecretFileError::Missing(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -75,8 +84,8 @@ impl WeekKeys {
     /// # Errors
     /// When it cannot be made durable, or the week began with another key.
     pub async fn for_sealing(&self, week: Week) -> Result<Option<Arc<WeekKey>>, WeekKeyError> {
-        if let Some(key) = self.read().get(&week) {
-            return Ok(Some(Arc::clone(key)));
+        if let Some(read) = self.read().get(&week).filter(|read| read.has_begun) {
+            return Ok(Some(Arc::clone(&read.key)));
         }
         // One at a time: a second request waits and finds the key.
         let _making = self.making.lock().await;
@@ -98,12 +107,12 @@ impl WeekKeys {
                 return Err(WeekKeyError::Exchanged(week));
             }
         }
-        let key = Arc::new(WeekKey::new(week, secret_file::read(&path)?));
+        let key = WeekKey::new(week, secret_file::read(&path)?);
         let row = self.store.open_week(week, key.check()).await?;
         if row.key_check != key.check() {
             return Err(WeekKeyError::Exchanged(week));
         }
-        Ok(Some(Arc::clone(self.read().entry(week).or_insert(key))))
+        Ok(Some(self.remember(key, true)))
     }
 
     /// Destroys the key of a week, and with it all that was sealed.
@@ -115,16 +124,21 @@ impl WeekKeys {
         Ok(secret_file::destroy(&self.path(week))?)
     }
 
-    fn remember(&self, week: Week, secret: Zeroizing<[u8; 32]>) -> Arc<WeekKey> {
-        let key = Arc::new(WeekKey::new(week, secret));
-        Arc::clone(self.read().entry(week).or_insert(key))
+    fn remember(&self, key: WeekKey, has_begun: bool) -> Arc<WeekKey> {
+        let (mut read, week) = (self.read(), key.week());
+        let read = read.entry(week).or_insert_with(|| Read {
+            key: Arc::new(key),
+            has_begun,
+        });
+        read.has_begun |= has_begun;
+        Arc::clone(&read.key)
     }
 
     fn path(&self, week: Week) -> PathBuf {
         self.folder.join(format!("{week}.key"))
     }
 
-    fn read(&self) -> MutexGuard<'_, BTreeMap<Week, Arc<WeekKey>>> {
+    fn read(&self) -> MutexGuard<'_, BTreeMap<Week, Read>> {
         // The map is whole between any two statements, whoever panicked.
         self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }

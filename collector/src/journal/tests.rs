@@ -304,6 +304,28 @@ async fn a_lost_or_exchanged_week_key_stops_the_week() {
 }
 
 #[tokio::test]
+async fn a_week_begins_with_its_key_although_that_was_read_before() {
+    let bench = Bench::new().await;
+    receipt(
+        bench
+            .accept_at(verified(1, 7, tuesday_noon()), tuesday_noon())
+            .await,
+    );
+    // The database is lost, and back without the week; its key lies where it lay.
+    let folder = bench.stop().await;
+    for name in ["collector.db", "collector.db-wal", "collector.db-shm"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    let bench = Bench::open(folder, true).await;
+    let (early, now) = (monday().start(), tuesday_noon());
+    let batches = vec![verified(2, 8, early), verified(1, 7, now)];
+    let mut outcomes = bench.accept(batches).await;
+    assert!(outcomes.pop().expect("the second").is_ok());
+    assert_eq!(outcomes.pop(), Some(Err(Reject::TooEarly)));
+    assert_eq!(bench.rows().await, 1);
+}
+
+#[tokio::test]
 async fn nothing_of_a_home_stands_in_the_database_in_clear() {
     let bench = Bench::new().await;
     receipt(
