@@ -14,6 +14,7 @@ pub(crate) const AS_READER: &str = "as-reader";
 pub(crate) const AS_WALKER: &str = "as-walker";
 pub(crate) const AS_COLLECTOR: &str = "as-collector";
 pub(crate) const AS_FOLDER: &str = "as-folder";
+pub(crate) const AS_PUBLISHER: &str = "as-publisher";
 
 /// Names the agent that is measured.
 const NAMED: &str = "PHONEHOME_AGENT";

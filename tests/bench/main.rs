@@ -10,6 +10,7 @@
 //! inspect   packets a second, processor time and peak memory, beside ndpiReader and a bare read
 //! coverage  how often published intervals hold the truth, over a thousand simulated populations
 //! fold      time and memory to fold and release a week, and how both grow with the homes
+//! publish   time and memory to publish a release in all its formats
 //! intake    batches a second from gRPC to a durable receipt, beside bare checks, decodings and appends
 //! ```
 //!
@@ -30,6 +31,7 @@ mod fold;
 mod inspect;
 mod intake;
 mod memory;
+mod publish;
 
 use anyhow::Result;
 use clap::Parser;
@@ -49,6 +51,8 @@ fn main() -> Result<()> {
         [child::AS_READER, file] => inspect::read_bare(Path::new(file)),
         [child::AS_WALKER, file] => inspect::walk(Path::new(file)),
         [child::AS_FOLDER, folder] => fold::fold(Path::new(folder)),
+        [child::AS_PUBLISHER] => publish::publish(None),
+        [child::AS_PUBLISHER, out] => publish::publish(Some(Path::new(out))),
         [child::AS_COLLECTOR, config] => intake::collector::play(Path::new(config)),
         parts => {
             let is_wanted = |part: &str| parts.is_empty() || parts.contains(&part);
@@ -70,6 +74,9 @@ fn main() -> Result<()> {
             }
             if is_wanted("fold") {
                 fold::run()?;
+            }
+            if is_wanted("publish") {
+                publish::run()?;
             }
             Ok(())
         }

@@ -4,6 +4,7 @@
 #[path = "../../collector/src/publish/tests/attack.rs"]
 mod attack;
 mod by_hand;
+mod full_disk;
 mod interrupted;
 mod readers;
 

@@ -15,10 +15,10 @@ const OUT: &str = "PHONEHOME_PUBLISH_TO";
 /// Publishers killed.
 const KILLS: u32 = 24;
 /// The release that stands there, and the one that is published.
-const GOOD: &str = "2026-W46.0";
-const NEXT: &str = "2026-W47.0";
+pub(super) const GOOD: &str = "2026-W46.0";
+pub(super) const NEXT: &str = "2026-W47.0";
 
-fn key() -> SigningKey {
+pub(super) fn key() -> SigningKey {
     SigningKey::from_seed(&[5; 32])
 }
 
@@ -34,7 +34,7 @@ fn releases() -> Result<Vec<Release>> {
     Ok(vec![good, next])
 }
 
-fn publish(out: &Path, id: &str) -> Result<Outcome> {
+pub(super) fn publish(out: &Path, id: &str) -> Result<Outcome> {
     let id = id.parse()?;
     let outcome = publish::publish_some(&releases()?, |of| of == id, out, &key())?;
     Ok(outcome)
@@ -49,20 +49,29 @@ fn publisher() -> Result<()> {
     Ok(())
 }
 
-/// The publisher as a process of its own, begun by `shell` if there is one.
+/// The publisher as a process of its own, started by the command that `starter` makes of its path.
+pub(super) fn publisher_command(
+    out: &Path,
+    starter: impl FnOnce(&Path) -> Command,
+) -> Result<Command> {
+    let mut command = starter(&std::env::current_exe()?);
+    command
+        .args(["--exact", "publishing::interrupted::publisher", "--ignored"])
+        .env(OUT, out);
+    Ok(command)
+}
+
+/// The publisher at work, begun by `shell` if there is one.
 fn start(out: &Path, shell: Option<&str>) -> Result<Child> {
-    let program = std::env::current_exe()?;
-    let mut command = match shell {
+    let mut command = publisher_command(out, |program| match shell {
         None => Command::new(program),
         Some(script) => {
             let mut command = Command::new("sh");
             command.args(["-c", script]).arg(program);
             command
         }
-    };
+    })?;
     let child = command
-        .args(["--exact", "publishing::interrupted::publisher", "--ignored"])
-        .env(OUT, out)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
