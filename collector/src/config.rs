@@ -37,8 +37,8 @@ pub struct Config {
     pub enrolment: EnrolmentMode,
     /// What one place and one home may ask.
     pub limits: Limits,
-    /// Where REST and pages are served; `None`: nowhere.
-    pub http: Option<SocketAddr>,
+    /// How readers reach REST and pages; `None`: not at all.
+    pub http: Option<HttpConfig>,
     /// Where counters and readiness are served, to this machine alone; `None`: nowhere.
     pub admin: Option<SocketAddr>,
     /// Country databases asked beside the embedded one, in MaxMind's format.
@@ -64,6 +64,24 @@ pub struct IntakeConfig {
     pub tls: bool,
     /// Peers that end TLS and say in each request whom they speak for, and how.
     pub forwarders: Option<Forwarders>,
+}
+
+/// How readers reach the collector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What it is certified with; `None`: it speaks plain HTTP.
+    pub certificate: Option<CertificateFiles>,
+}
+
+/// A certificate for TLS, as others keep it renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate and those behind it, in PEM.
+    pub chain: PathBuf,
+    /// Its private key, in PEM.
+    pub key: PathBuf,
 }
 
 /// Why a text is no configuration: where, and one sentence.
@@ -107,6 +125,12 @@ impl Config {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.data_dir.join("collector.db")
+    }
+
+    /// What readers' TLS is certified with, if the collector ends it.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&CertificateFiles> {
+        self.http.as_ref()?.certificate.as_ref()
     }
 
     /// The ledger's copy: beside the identity, with which it is kept and without which it says nothing.

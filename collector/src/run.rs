@@ -14,6 +14,7 @@ pub mod tables;
 pub mod works;
 
 pub use error::RunError;
+pub use readers::certificate::CertificateError;
 
 use crate::admin;
 use crate::api;
@@ -31,6 +32,7 @@ use phonehome_proto::enrolment::Invite;
 use phonehome_proto::seal::VerifyingKey;
 use phonehome_proto::time::{Clock, Timestamp};
 use readers::Readers;
+use readers::certificate::Certificate;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ pub struct Handle {
     http_address: Option<SocketAddr>,
     admin_address: Option<SocketAddr>,
     works: Arc<Works>,
+    /// What readers' TLS is certified with.
+    certificate: Option<Arc<Certificate>>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<Result<(), RunError>>,
     /// Answers until everything else has ended.
@@ -72,8 +76,11 @@ pub async fn serve(
         true => Some(tls::config(&ground.identity)?),
         false => None,
     };
+    let certificate = ground.config.certificate().cloned();
+    let certificate = certificate.map(Certificate::open).transpose()?;
     let intake_listener = listen("intake.listen", ground.config.intake.listen).await?;
-    let http_listener = match ground.config.http {
+    let http = ground.config.http.as_ref().map(|http| http.listen);
+    let http_listener = match http {
         Some(address) => Some(listen("http.listen", address).await?),
         None => None,
     };
@@ -82,7 +89,7 @@ pub async fn serve(
         &intake_listener,
         ground.config.intake.listen,
     )?;
-    let http_address = match (&http_listener, ground.config.http) {
+    let http_address = match (&http_listener, http) {
         (Some(listener), Some(asked)) => Some(local("http.listen", listener, asked)?),
         _ => None,
     };
@@ -137,18 +144,21 @@ pub async fn serve(
     if let Some(listener) = http_listener {
         let router = reading.before(api::router(works.shelf.clone()));
         let counted = (metrics.clone(), readiness.clone());
-        let served = readers::serve(listener, counted, router, told(stopped.clone()));
+        let tls = certificate.as_ref().map(Certificate::config);
+        let served = readers::serve((listener, tls), counted, router, told(stopped.clone()));
         tasks.spawn(async move {
             let served = served.await;
             served.map_err(|error| RunError::Ended("readers", error.to_string()))
         });
     }
-    tasks.spawn(keep_time(Arc::clone(&works), failed, stopped));
+    let kept = (Arc::clone(&works), certificate.clone());
+    tasks.spawn(keep_time(kept, failed, stopped));
     Ok(Handle {
         intake_address,
         http_address,
         admin_address,
         works,
+        certificate,
         stop,
         tasks,
         admin,
@@ -223,7 +233,7 @@ impl Handle {
     /// # Errors
     /// When a week cannot be moved on; it will be tried again.
     pub async fn tick(&self) -> Result<Vec<ReleaseId>, RunError> {
-        self.works.tick().await
+        tick(&self.works, self.certificate.as_deref()).await
     }
 
     /// Waits until the collector cannot go on, and says why.
@@ -255,7 +265,7 @@ impl Handle {
 /// Asks the week's clock from time to time, until told to stop. Ends with an error when the store
 /// can no longer be written: then nothing may be acknowledged, and whoever watches starts us anew.
 async fn keep_time(
-    works: Arc<Works>,
+    (works, certificate): (Arc<Works>, Option<Arc<Certificate>>),
     mut failed: watch::Receiver<Option<Arc<StoreError>>>,
     stopped: watch::Receiver<bool>,
 ) -> Result<(), RunError> {
@@ -266,7 +276,7 @@ async fn keep_time(
     loop {
         tokio::select! {
             () = &mut stopped => return Ok(()),
-            _ = timer.tick() => match works.tick().await {
+            _ = timer.tick() => match tick(&works, certificate.as_deref()).await {
                 Ok(_) => {}
                 Err(RunError::Store(error)) if !error.passes() => {
                     return Err(RunError::Store(error));
@@ -281,6 +291,19 @@ async fn keep_time(
             }
         }
     }
+}
+
+/// Does what is due, and takes up a certificate that was renewed.
+async fn tick(
+    works: &Works,
+    certificate: Option<&Certificate>,
+) -> Result<Vec<ReleaseId>, RunError> {
+    match certificate.map(Certificate::take_up).transpose() {
+        Ok(Some(true)) => tracing::info!("readers' new certificate is in use"),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "readers' certificate in use stays"),
+    }
+    works.tick().await
 }
 
 /// Waits between two questions to a registry: politeness is a matter of time.

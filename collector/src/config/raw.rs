@@ -2,6 +2,7 @@
 
 mod admin;
 mod enrolment;
+mod http;
 mod intake;
 mod store;
 
@@ -10,6 +11,7 @@ use crate::geo::exercise::ExerciseTable;
 use crate::owners::{self, Address, NotAnAddress};
 use admin::RawAdmin;
 use enrolment::{RawEnrolment, RawQuotas};
+use http::RawHttp;
 use intake::RawIntake;
 use phonehome_proto::manifest::Purpose;
 use serde::Deserialize;
@@ -60,12 +62,6 @@ pub(super) struct Raw {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawHttp {
-    listen: Option<Spanned<String>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawGeo {
     #[serde(default)]
     databases: Vec<Spanned<PathBuf>>,
@@ -97,8 +93,6 @@ fn keys_dir() -> Spanned<PathBuf> {
     Spanned::new(0..0, PathBuf::from("/var/lib/phonehome/keys"))
 }
 
-const HTTP_LISTEN: &str = "127.0.0.1:8080";
-
 /// The file as written.
 pub(super) fn parse(text: &str) -> Result<Raw, Wrong> {
     toml::from_str(text).map_err(|error| Wrong {
@@ -126,10 +120,6 @@ impl Raw {
             ));
         }
         let intake = self.intake.validate()?;
-        let http = match &self.http.listen {
-            Some(text) if text.as_ref().is_empty() => None,
-            text => Some(address(text.as_ref(), "http.listen", HTTP_LISTEN)?),
-        };
         if self.geo.databases.len() > DATABASES_MAX {
             let sentence = format!("'geo.databases' lists more than {DATABASES_MAX} files");
             return Err(wrong(&self.geo.databases[DATABASES_MAX], &sentence));
@@ -144,7 +134,7 @@ impl Raw {
             intake,
             enrolment: self.enrolment.mode()?,
             limits: self.enrolment.limits(&self.quotas)?,
-            http,
+            http: self.http.validate(folder)?,
             admin: self.admin.listen()?,
             databases: databases
                 .map(|path| resolve(folder, path.as_ref()))

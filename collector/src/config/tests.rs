@@ -24,10 +24,11 @@ fn identity_and_address_are_enough() {
         config.database(),
         Path::new("/var/lib/phonehome/data/collector.db")
     );
-    assert_eq!(
-        config.http,
-        Some("127.0.0.1:8080".parse().expect("an address"))
-    );
+    let http = HttpConfig {
+        listen: "127.0.0.1:8080".parse().expect("an address"),
+        certificate: None,
+    };
+    assert_eq!(config.http, Some(http));
     assert!(config.intake.proxies.is_empty() && config.publish.is_none());
 }
 
@@ -260,6 +261,24 @@ fn modes_limits_and_quotas_are_as_written() {
 fn an_empty_http_address_serves_nothing() {
     let config = parse(&format!("{LEAST}[http]\nlisten = ''")).expect("valid");
     assert_eq!(config.http, None);
+}
+
+#[test]
+fn a_certificate_and_its_key_are_named_together() {
+    let both = "certificate = 'tls/chain.pem'\nkey = '/run/tls/key.pem'";
+    let config = parse(&format!("{LEAST}[http]\n{both}")).expect("valid");
+    let files = CertificateFiles {
+        chain: "/etc/phonehome/tls/chain.pem".into(),
+        key: "/run/tls/key.pem".into(),
+    };
+    assert_eq!(config.http.and_then(|http| http.certificate), Some(files));
+    for alone in both.lines() {
+        let why = refused(&format!("{LEAST}[http]\n{alone}"));
+        assert!(
+            why.contains(":5: ") && why.contains("need each other"),
+            "{why}"
+        );
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ pub use geography::{geo_status, geo_update, owners_update};
 pub use moving::migrate;
 
 use super::ground::{self, Ground};
+use super::readers::certificate::Certificate;
 use super::{RunError, in_words, tables};
 use crate::config::Config;
 use crate::geo::atlas::Atlas;
@@ -70,6 +71,9 @@ impl Found {
 pub fn check(config: &Config) -> Result<(), RunError> {
     ground::apart(config)?;
     tables::load(config)?;
+    if let Some(files) = config.certificate() {
+        Certificate::open(files.clone())?;
+    }
     match secret_file::read(&config.identity) {
         // `serve` makes it the first time.
         Ok(_) | Err(SecretFileError::Missing(_)) => Ok(()),

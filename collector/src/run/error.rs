@@ -1,5 +1,6 @@
 //! Why the collector cannot run, or go on: one sentence each, and the exit code it ends with.
 
+use super::readers::certificate::CertificateError;
 use crate::backup::BackupError;
 use crate::config::ConfigError;
 use crate::geo::atlas::Older;
@@ -163,6 +164,9 @@ pub enum RunError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What readers' TLS is to be certified with cannot be used.
+    #[error("readers' certificate cannot be used: {0}")]
+    Certificate(#[from] CertificateError),
     /// A server ended by itself.
     #[error("the server for {0} ended: {1}")]
     Ended(&'static str, String),
@@ -173,7 +177,11 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Nested { .. } | Self::Server(_) | Self::OnServer => 64,
+            Self::Config(_)
+            | Self::Certificate(_)
+            | Self::Nested { .. }
+            | Self::Server(_)
+            | Self::OnServer => 64,
             Self::Backup(
                 BackupError::NotWhole(_)
                 | BackupError::Foreign(_)

@@ -1,4 +1,5 @@
 mod bench;
+mod certificate;
 
 use super::*;
 use crate::format::table::TableName;
@@ -350,6 +351,10 @@ fn a_check_looks_behind_the_text() {
     assert_eq!(refused(parse("[geo]\ndatabases = ['none.mmdb']")), 69);
     std::fs::write(folder.path().join("text.mmdb"), "no database").expect("writes");
     assert_eq!(refused(parse("[geo]\ndatabases = ['text.mmdb']")), 65);
+    assert_eq!(
+        refused(parse("[http]\ncertificate = 'c.pem'\nkey = 'k.pem'")),
+        64
+    );
     std::fs::write(folder.path().join("k"), "no key").expect("writes");
     assert_eq!(refused(parse("")), 69);
     std::fs::remove_file(folder.path().join("k")).expect("removes");

@@ -22,33 +22,12 @@ fn certify(folder: &Path, name: &str) -> Result<Certified> {
     let key = KeyPair::generate()?;
     let leaf = CertificateParams::new(vec![name.to_owned()])?.signed_by(&key, &issuer)?;
     let authority = folder.join(format!("{name}.authority.pem"));
-    fs::write(&authority, pem("CERTIFICATE", issuer.der()))?;
+    fs::write(&authority, issuer.pem())?;
     Ok(Certified {
         authority,
-        certificate: pem("CERTIFICATE", leaf.der()),
-        key: pem("PRIVATE KEY", &key.serialize_der()),
+        certificate: leaf.pem(),
+        key: key.serialize_pem(),
     })
-}
-
-/// Bytes as PEM has them (RFC 7468).
-fn pem(label: &str, bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut digits = Vec::new();
-    for three in bytes.chunks(3) {
-        let number = three
-            .iter()
-            .fold(0, |number, byte| number << 8 | u32::from(*byte));
-        let number = number << (8 * (3 - three.len()));
-        for at in 0..4 {
-            let digit = ALPHABET[(number >> (18 - 6 * at)) as usize & 63];
-            digits.push(if at <= three.len() { digit } else { b'=' });
-        }
-    }
-    let lines: Vec<_> = digits.chunks(64).map(String::from_utf8_lossy).collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

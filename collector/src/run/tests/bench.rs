@@ -32,10 +32,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn start(proxies: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let clock = ManualClock::new(tuesday_noon());
-        let row = "[[network]]\nprefix = '2001:db8:7::/48'\ncountry = 'DE'\nasn = 64500\n";
-        std::fs::write(folder.path().join("networks.toml"), row).expect("writes");
+        let (folder, clock) = (folder(), ManualClock::new(tuesday_noon()));
         let handle = serve_in(&folder, proxies, &clock).await.expect("serves");
         Self {
             folder,
@@ -139,15 +136,32 @@ impl Bench {
     }
 }
 
+/// A folder with the table of an exercise in it.
+pub(super) fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let row = "[[network]]\nprefix = '2001:db8:7::/48'\ncountry = 'DE'\nasn = 64500\n";
+    std::fs::write(folder.path().join("networks.toml"), row).expect("writes");
+    folder
+}
+
 pub(super) async fn serve_in(
     folder: &tempfile::TempDir,
     proxies: &str,
     clock: &ManualClock,
 ) -> Result<Handle, RunError> {
+    serve_with(folder, (proxies, ""), clock).await
+}
+
+/// The same, with more lines about how readers reach it.
+pub(super) async fn serve_with(
+    folder: &tempfile::TempDir,
+    (proxies, http): (&str, &str),
+    clock: &ManualClock,
+) -> Result<Handle, RunError> {
     let text = format!(
         "purpose = 'exercise'\ndata_dir = 'data'\nkeys_dir = 'keys'\nidentity = 'collector.key'\n\
          [intake]\nlisten = '127.0.0.1:0'\npublic_address = 'example.net:4317'\n\
-         proxies = [{proxies}]\n[http]\nlisten = '127.0.0.1:0'\n\
+         proxies = [{proxies}]\n[http]\nlisten = '127.0.0.1:0'\n{http}\n\
          [publish]\nout = 'public'\n[exercise]\nnetworks = 'networks.toml'\n"
     );
     let config = Config::parse(&text, &folder.path().join("collector.toml")).expect("valid");
