@@ -8,11 +8,16 @@ use crate::process::{Process, Site, below, now, pause};
 use anyhow::{Context, Result, ensure};
 use phonehome_proto::chance::SeededChance;
 use phonehome_proto::enrolment::Invite;
+use phonehome_proto::time::{Clock, ManualClock, SystemClock};
+use phonehome_tests::world;
 use std::fs;
 use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Says that the process has mounts of its own.
 const OWN: &str = "PHONEHOME_OWN_MOUNTS";
@@ -107,6 +112,49 @@ async fn a_read_only_disk_loses_nothing() -> Result<()> {
     );
     remount(folder.path(), "rw")?;
     come_to_an_end(&site, load).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "mounts a file system: root"]
+async fn a_full_disk_is_said_before_anybody_reports() -> Result<()> {
+    if !own_mounts("disk::a_full_disk_is_said_before_anybody_reports")? {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let (site, _) = on_small_disk(folder.path()).await?;
+    let config = fs::read_to_string(&site.config)?;
+    fs::write(
+        &site.config,
+        format!("{config}[admin]\nlisten = '127.0.0.1:0'\n"),
+    )?;
+    let clock = ManualClock::new(SystemClock.now());
+    let collector = world::start(&site.config, &clock, 1).await?;
+    let admin = collector.admin_address().context("an address")?;
+    for _ in 0..ROUNDS {
+        ensure!(ready(admin).await?.ends_with("\r\n\r\nready\n"));
+        // Its log holds on to room that was its own before: what it writes goes well still.
+        fill(folder.path())?;
+        collector.tick().await?;
+        let answer = ready(admin).await?;
+        ensure!(
+            answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\ndisk_full\n"),
+            "{answer}"
+        );
+        make_room(folder.path())?;
+        collector.tick().await?;
+    }
+    collector.stop().await;
+    Ok(())
+}
+
+/// What is answered to whoever asks whether the collector is ready.
+async fn ready(admin: SocketAddr) -> Result<String> {
+    let mut stream = TcpStream::connect(admin).await?;
+    let request = b"GET /readyz HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 /// Serves again, and agrees with the clients' books.

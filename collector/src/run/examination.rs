@@ -15,6 +15,10 @@ use std::path::Path;
 /// 2026-01-01: no collector was ever asked before.
 const BEGINNING: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
+/// Less room than this is none: the engine's log alone takes a quarter of it between two checkpoints. It goes on
+/// writing into what it holds, and ends at the first batch that does not fit; homes are sent away before.
+const ROOM_BYTES_MIN: u64 = 32 * 1024 * 1024;
+
 /// Why the collector is not ready at `now`; nothing if it is.
 pub(super) async fn examine(ground: &Ground, now: Timestamp) -> BTreeSet<Unready> {
     let mut reasons = BTreeSet::new();
@@ -37,6 +41,9 @@ pub(super) async fn examine(ground: &Ground, now: Timestamp) -> BTreeSet<Unready
             });
         }
     }
+    if ground.config.server.is_none() && room_bytes(&ground.config.data_dir) < ROOM_BYTES_MIN {
+        reasons.insert(Unready::Full);
+    }
     if !ground.ledger.is_whole().await {
         reasons.insert(Unready::Ledger);
     }
@@ -45,6 +52,11 @@ pub(super) async fn examine(ground: &Ground, now: Timestamp) -> BTreeSet<Unready
         reasons.insert(Unready::Clock);
     }
     reasons
+}
+
+/// What the collector may still write beneath a folder; where the system does not say, enough.
+fn room_bytes(folder: &Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize)
 }
 
 /// Whether the file holds the key that the week's batches are sealed with. One that is only in memory is gone
