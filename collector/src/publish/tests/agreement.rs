@@ -1,5 +1,7 @@
 //! Every format of a release says the same, cell by cell, and none says a number of a suppressed one.
 
+mod page;
+
 use super::worlds;
 use crate::format::table::{Field, Table, TableName};
 use crate::format::{csv, fixture, geojson, json, parquet};
