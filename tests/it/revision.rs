@@ -115,6 +115,9 @@ async fn a_newer_database_gives_one_revision_with_difference_and_reason() -> Res
 
     let said = ask(&world).await?;
     ensure!(said == "0 revised: 2026-W46.1\n", "{said}");
+    let ledger = fs::read_to_string(config.ledger())?;
+    let is_told = ledger.contains(" released 2026-W46.1 ");
+    ensure!(is_told, "a restore would not know of it");
     let said = ask(&world).await?;
     ensure!(said.starts_with("0 nothing changed: 2026-W46.1"), "{said}");
     let releases = world.releases().await?;

@@ -105,8 +105,10 @@ pub async fn check_server(config: &Config) -> Result<(), RunError> {
 /// # Errors
 /// When store or key fail.
 pub async fn release(ground: &Ground, week: Week, now: Timestamp) -> Result<Found, RunError> {
-    let weeks = ground.weeks(ground.keys());
-    Ok(match weeks.release(week, now).await? {
+    let released = ground.weeks(ground.keys()).release(week, now).await?;
+    // What a restore must know stands outside of the database before anybody hears of it.
+    ground.ledger.follow(&ground.store).await?;
+    Ok(match released {
         Released::Now(id) => Found::good(format!("released {id}\n")),
         Released::Before(id) => Found::good(format!(
             "{week} was released before, as {id}; a release never changes\n"
@@ -124,8 +126,7 @@ pub async fn release(ground: &Ground, week: Week, now: Timestamp) -> Result<Foun
 /// # Errors
 /// When store or key fail.
 pub async fn revise(ground: &Ground, week: Week, now: Timestamp) -> Result<Found, RunError> {
-    let weeks = ground.weeks(ground.keys());
-    Ok(match weeks.revise(week, now).await? {
+    Ok(match revised(ground, week, now).await? {
         Revised::Now(id) => Found::good(format!("revised: {id}\n")),
         Revised::SameTables(id) => Found::good(format!(
             "nothing changed: {id} was made with the tables in use now, and no home was revoked since\n"
@@ -152,6 +153,17 @@ pub async fn revise(ground: &Ground, week: Week, now: Timestamp) -> Result<Found
              what the tables changed\n"
         )),
     })
+}
+
+/// What becomes of a week that is to be placed again. A revision stands in the ledger's copy when this gives it,
+/// so that a restore brings it back.
+///
+/// # Errors
+/// When store or key fail.
+pub async fn revised(ground: &Ground, week: Week, now: Timestamp) -> Result<Revised, RunError> {
+    let revised = ground.weeks(ground.keys()).revise(week, now).await?;
+    ground.ledger.follow(&ground.store).await?;
+    Ok(revised)
 }
 
 /// `publish --out DIR`: writes every release that is not there yet.

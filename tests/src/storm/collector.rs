@@ -47,17 +47,18 @@ pub struct Settings {
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Collector {
-    /// Starts on a disk, which may be empty; does what is overdue.
+    /// Starts on a disk, which may be empty, or have so many pages left; does what is overdue.
     ///
     /// # Errors
     /// As the product's own start.
     pub async fn start(
-        places: &Places,
+        (places, pages_left): (&Places, Option<u32>),
         settings: Settings,
         clock: &ManualClock,
         chance: SharedChance,
     ) -> Result<Self> {
         let ground = Ground::make(config(places, settings)?, chance).await?;
+        ground.store.limit_growth(pages_left).await?;
         let (works, service) = Works::begin(ground, Arc::new(clock.clone()));
         let Service {
             intake,

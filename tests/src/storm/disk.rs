@@ -128,9 +128,6 @@ impl Snapshot {
             // Nobody outside can tell what of the rest stands before it.
             return if dice.happens(0.5) { self } else { after }.clone();
         }
-        // A log that was empty may have been written, moved and emptied meanwhile: the file tells.
-        let is_appended = after.log.starts_with(&self.log)
-            && (!self.log.is_empty() || after.database == self.database);
         // Key files come and go before what depends on them is written: either they are torn, or all the
         // rest has not begun.
         if (comes || goes) && dice.happens(0.4) {
@@ -140,19 +137,12 @@ impl Snapshot {
                 ..self.clone()
             };
         }
-        if after.database != self.database && !is_appended {
-            // The log was emptied: what it held had arrived.
+        if after.database != self.database {
+            // The log was moved, and what it held had arrived; how that is broken off is another operation.
             return if dice.happens(0.5) || comes || goes {
                 after.clone()
             } else {
                 self.clone()
-            };
-        }
-        if after.database != self.database && dice.happens(0.5) {
-            happened.note("disk", "pages are mixed");
-            return Self {
-                database: mixed_pages(&self.database, &after.database, dice),
-                ..after.clone()
             };
         }
         // Where it was not appended to, it begins anew over what had arrived in the file long ago.

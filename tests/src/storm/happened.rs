@@ -108,7 +108,6 @@ const MUST: [(&str, &[&str]); 9] = [
             "nothing of it arrived",
             "all of it arrived",
             "a key file is torn",
-            "pages are mixed",
             "the log is torn",
             "the ledger is torn",
             "torn in a checkpoint",

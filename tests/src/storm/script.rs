@@ -41,7 +41,7 @@ pub enum NotAScript {
 }
 
 /// Homes of one storm, at most.
-pub const HOMES_MAX: u8 = 16;
+pub const HOMES_MAX: u8 = 20;
 
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,7 +112,7 @@ mod tests {
     fn what_is_no_script_is_refused() {
         assert_eq!("homes 1".parse::<Script>(), Err(NotAScript::Head));
         assert_eq!("seed 1\nhomes 0".parse::<Script>(), Err(NotAScript::Homes));
-        assert_eq!("seed 1\nhomes 17".parse::<Script>(), Err(NotAScript::Homes));
+        assert_eq!("seed 1\nhomes 21".parse::<Script>(), Err(NotAScript::Homes));
         for line in [
             "rain",
             "live",

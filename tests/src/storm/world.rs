@@ -116,7 +116,7 @@ impl World {
         let places = Places::make(folder.path().join("collector-0"))?;
         let chance = SharedChance::new(SeededChance::new(script.seed));
         let settings = Settings::default();
-        let collector = Collector::start(&places, settings, &clock, chance).await?;
+        let collector = Collector::start((&places, None), settings, &clock, chance).await?;
         let key = collector.works.ground.identity.public();
         let network = Network::default();
         network.lead_to(Some(collector.intake.clone()));

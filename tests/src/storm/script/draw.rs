@@ -14,7 +14,7 @@ use phonehome_proto::manifest::EnrolmentMode;
 const HOURS: u32 = 24 * 18;
 
 /// Homes enough that a release shows something, and a revision tells something.
-const MANY_HOMES: usize = 13;
+const MANY_HOMES: usize = 16;
 
 /// How likely things are in one storm.
 struct Mood {
@@ -57,9 +57,24 @@ impl Script {
                 });
             }
         }
+        let everybody: Vec<u8> = (0..homes).collect();
+        if has_many && dice.happens(0.2) {
+            // They come to a full disk first, and again when there is room.
+            let joins = std::mem::take(&mut operations);
+            rush(joins.iter().cloned(), &mut operations);
+            operations.extend(joins);
+        }
         let mut hours = 0;
         while hours < HOURS {
             hours += round(&mut dice, homes, &mood, &mut operations);
+            if has_many && dice.happens(0.04) {
+                let change = dice.one_of(&[Operation::Rotate, Operation::Withdraw]);
+                let all = everybody.iter();
+                rush(
+                    all.map(|home| change(*home, Weather::default())),
+                    &mut operations,
+                );
+            }
         }
         operations.push(Operation::Free);
         operations.push(Operation::Fold);
@@ -141,11 +156,23 @@ fn round(dice: &mut Dice, homes: u8, mood: &Mood, out: &mut Vec<Operation>) -> u
     if dice.happens(mood.full_disk) {
         let pages = u32::try_from(dice.below(6)).expect("few pages");
         out.push(Operation::Full(pages));
+        // Whoever joins, changes a key or leaves meets it before batches have used up what is left.
+        while dice.happens(0.6) {
+            let home = one_of(dice, homes);
+            out.push(membership(dice, home, mood.bad_weather));
+        }
     } else if dice.happens(0.5) && out.iter().any(|done| matches!(done, Operation::Full(_))) {
         out.push(Operation::Free);
     }
     operate(dice, homes, mood, out);
     hours
+}
+
+/// Everybody does the same while the disk has no room: a table grows by a page only now and then.
+fn rush(all: impl Iterator<Item = Operation>, out: &mut Vec<Operation>) {
+    out.push(Operation::Full(0));
+    out.extend(all);
+    out.push(Operation::Free);
 }
 
 /// What the operator does.
@@ -155,6 +182,11 @@ fn operate(dice: &mut Dice, homes: u8, mood: &Mood, out: &mut Vec<Operation>) {
     }
     if dice.happens(0.03 + mood.operator * 0.5) {
         out.push(Operation::Revise);
+    }
+    if dice.happens(mood.operator * 0.3) {
+        // Tables come twice before homes do.
+        out.extend([Operation::Atlas, Operation::Tick, Operation::Revise]);
+        out.extend([Operation::Atlas, Operation::Tick, Operation::Revise]);
     }
     if dice.happens(mood.operator * 0.15) {
         out.push(mode(dice));

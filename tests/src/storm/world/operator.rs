@@ -101,7 +101,7 @@ impl World {
         }));
         for week in &weeks {
             let collector = self.collector.as_ref().context("a collector")?;
-            let said = collector.works.weeks.revise(*week, now).await?;
+            let said = commands::revised(&collector.works.ground, *week, now).await?;
             let about = (*week, self.in_use);
             let word = self.oracle.revised(about, &said, now);
             let word = word.map_err(|wrong| anyhow!(wrong))?;

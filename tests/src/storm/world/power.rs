@@ -128,7 +128,6 @@ impl World {
         };
         self.network.lead_to(Some(collector.intake.clone()));
         self.collector = Some(collector);
-        self.limit_pages().await?;
         self.oracle.started();
         self.ticked().await
     }
@@ -153,7 +152,8 @@ impl World {
     async fn started(&mut self) -> Result<Collector> {
         self.starts += 1;
         self.takes_up();
-        Collector::start(&self.places, self.settings, &self.clock, self.chance()).await
+        let disk = (&self.places, self.pages_left);
+        Collector::start(disk, self.settings, &self.clock, self.chance()).await
     }
 
     async fn move_to(&mut self, left: &Snapshot) -> Result<()> {
