@@ -6,6 +6,7 @@ mod attack;
 mod by_hand;
 mod full_disk;
 mod interrupted;
+mod printed;
 mod readers;
 
 use anyhow::{Context, Result, ensure};

@@ -154,6 +154,61 @@ fn a_whole_folder_passes_and_says_whose_it_is() {
     assert_eq!(fingerprint(&key().public()).split(' ').count(), 16);
 }
 
+#[test]
+fn a_history_signed_by_its_own_maker_must_still_follow() {
+    let first = fixture::release();
+    let later = Release {
+        id: "2026-W47.0".parse().expect("a release"),
+        ..fixture::release()
+    };
+    let out = tempfile::tempdir().expect("a folder");
+    let put = |log: &dyn Fn(&str) -> String| {
+        for id in [first.id, later.id] {
+            let release = if id == first.id { &first } else { &later };
+            let mut all = vec![text("release.json", json::to_json(release))];
+            all.extend(TableName::ALL.map(|name| {
+                let table = csv::write(&Table::of(release, name));
+                text(&format!("{}.csv", name.file_stem()), table)
+            }));
+            all.sort();
+            let all_of_it = [first.clone(), later.clone()];
+            let mut made = sealed(all, &Log::up_to(id, &all_of_it, &key().public()), &key());
+            if id == later.id {
+                made.retain(|(name, _)| name != SUMS && name != SIGNATURE);
+                for (_, bytes) in made.iter_mut().filter(|(name, _)| name == LOG) {
+                    let text = String::from_utf8(bytes.clone()).expect("a text");
+                    *bytes = log(&text).into_bytes();
+                }
+                let sums = sums(&made);
+                let signature = to_hex(&key().sign(PayloadType::Release, sums.as_bytes()));
+                made.push(text(SUMS, sums));
+                made.push(text(SIGNATURE, signature + "\n"));
+            }
+            let folder = out.path().join(id.to_string());
+            fs::create_dir_all(&folder).expect("created");
+            for (name, bytes) in made {
+                fs::write(folder.join(name), bytes).expect("written");
+            }
+        }
+        verify(out.path(), Some(&key().public()))
+    };
+    put(&|log| log.to_owned()).expect("a history");
+    let swapped = |log: &str| {
+        let lines: Vec<&str> = log.lines().collect();
+        format!("{}\n{}\n{}\n", lines[0], lines[2], lines[1])
+    };
+    // Well formed, and as if the first had never been.
+    let alone =
+        |_: &str| Log::up_to(later.id, std::slice::from_ref(&later), &key().public()).write();
+    let refused = |log: &dyn Fn(&str) -> String| match put(log) {
+        Err(VerifyError::Refused { reason, .. }) => reason,
+        other => panic!("not refused: {other:?}"),
+    };
+    assert_eq!(refused(&swapped), Refusal::OtherLog);
+    assert_eq!(refused(&alone), Refusal::OtherHistory(first.id));
+    assert_eq!(refused(&|_| String::new()), Refusal::OtherLog);
+}
+
 /// A folder without its pictures and outlines, which are checked like all others and take long to read.
 fn light() -> (TempDir, PathBuf, Vec<File>) {
     let release = fixture::release();
