@@ -397,7 +397,7 @@ fn main() {
         spread_hours: 6.0,
         collectors: 1.0,
         processors: 2.0,
-        batch_us: 406.0,
+        batch_us: 341.0,
         handshake_us: 1_000.0,
         line: 8_600.0,
         shards: 1.0,
