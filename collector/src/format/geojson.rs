@@ -183,19 +183,10 @@ fn field(value: &Value) -> Option<Field> {
         Value::String(text) => Field::Text(text.clone()),
         Value::Number(number) => match number.as_u64() {
             Some(count) => Field::Count(u32::try_from(count).ok()?),
-            None => Field::Share(share(number.as_f64()?)?),
+            None => Field::Share(BasisPoints::read(number.as_f64()?)?),
         },
         _ => return None,
     })
-}
-
-fn share(share: f64) -> Option<BasisPoints> {
-    let points = (share * 10_000.0).round();
-    #[allow(clippy::cast_possible_truncation, reason = "0 to 10,000")]
-    let points = (0.0..=10_000.0)
-        .contains(&points)
-        .then_some(points as u16)?;
-    Some(BasisPoints(points))
 }
 
 #[cfg(test)]

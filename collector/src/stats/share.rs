@@ -39,6 +39,15 @@ impl BasisPoints {
         Self::of_float((fraction * 10_000.0).ceil())
     }
 
+    /// The share that is written as this number in a file; `None` for what is no share.
+    #[must_use]
+    pub fn read(number: f64) -> Option<Self> {
+        let points = (number * 10_000.0).round();
+        (0.0..=10_000.0)
+            .contains(&points)
+            .then(|| Self::of_float(points))
+    }
+
     fn of(points: u64) -> Self {
         Self(u16::try_from(points).map_or(10_000, |points| points.min(10_000)))
     }

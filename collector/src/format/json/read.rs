@@ -258,16 +258,7 @@ fn numbers(row: &WrittenRow) -> Result<Numbers, NotARelease> {
 
 fn share(key: &'static str, value: Option<f64>) -> Result<BasisPoints, NotARelease> {
     let value = value.ok_or_else(|| refuse(key, "null"))?;
-    let points = (value * 10_000.0).round();
-    if !(0.0..=10_000.0).contains(&points) {
-        return Err(refuse(key, &value.to_string()));
-    }
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 to 10,000"
-    )]
-    Ok(BasisPoints(points as u16))
+    BasisPoints::read(value).ok_or_else(|| refuse(key, &value.to_string()))
 }
 
 #[cfg(test)]

@@ -35,17 +35,7 @@ fn field_of(column: &str, value: &Value) -> Option<Field> {
         (_, Value::Null) => Field::Empty,
         (Kind::Text, Value::Str(text)) => Field::Text(text.clone()),
         (Kind::Count, Value::Int(count)) => Field::Count(u32::try_from(*count).ok()?),
-        (Kind::Share, Value::Double(share)) => Field::Share(points(*share)?),
+        (Kind::Share, Value::Double(share)) => Field::Share(BasisPoints::read(*share)?),
         _ => return None,
     })
-}
-
-/// The basis points a share was written from; none for what no share is.
-fn points(share: f64) -> Option<BasisPoints> {
-    let points = (share * 10_000.0).round();
-    #[allow(clippy::cast_possible_truncation, reason = "0 to 10,000")]
-    let points = (0.0..=10_000.0)
-        .contains(&points)
-        .then_some(points as u16)?;
-    Some(BasisPoints(points))
 }
