@@ -1,6 +1,7 @@
 //! The integration tests, one binary.
 
 mod adversary;
+mod api;
 mod backup;
 mod bad_input;
 mod browser;

@@ -18,7 +18,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 
@@ -109,43 +109,51 @@ impl Door {
         router.layer(from_fn_with_state(self, pass))
     }
 
-    /// Whom a request speaks for, and by which policy; `None` if nobody can say.
-    fn whom(&self, caller: Option<Caller>, headers: &HeaderMap) -> Option<(Whom, Policy)> {
-        let peer = caller?.0.ip().to_canonical();
-        let forwarders = self.forwarders.as_deref();
-        if forwarders.is_some_and(|forwarders| forwarders.proxies.contains(&peer)) {
-            let speaker = Peer {
-                source: Source::Client(peer),
-                is_forwarder: true,
-            };
-            return match speaker.resolve(forwarders, headers) {
-                Ok(Source::Client(client)) => Some((Whom::of(Some(client)), PLACE)),
-                // The proxy speaks for itself, or does not say.
-                _ => Some((Whom::of(Some(peer)), MACHINE)),
-            };
-        }
-        Some((Whom::of(Some(peer)), policy_of(peer)))
-    }
-
     /// One request over gRPC, counted and let in as those over HTTP are; `peer` is the other end of its
     /// connection, as the homes' door told it.
     pub(super) fn admit(&self, peer: Option<Peer>, headers: &HeaderMap) -> Result<(), Problem> {
+        let verdict = self.take(peer, headers);
+        verdict.and_then(Verdict::refusal).map_or(Ok(()), Err)
+    }
+
+    /// Takes one request of the place it speaks for; `None` if that is not watched.
+    fn take(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<Verdict> {
         self.metrics.count(Counter::ReadsReceived);
-        let forwarders = self.forwarders.as_deref();
-        // Who says for whom it speaks and may not is counted as itself.
-        let source = peer.map(|peer| peer.resolve(forwarders, headers).unwrap_or(peer.source));
-        let Some(Source::Client(client)) = source else {
-            return Ok(());
-        };
-        let client = client.to_canonical();
+        let (whom, policy) = self.whom(peer?, headers)?;
+        // What is counted is whole between any two requests, whoever panicked.
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = places.take(Whom::of(Some(client)), policy_of(client), self.now_ms());
+        let verdict = places.take(whom, policy, self.now_ms());
         if verdict.is_none() {
             self.metrics.count(Counter::ReadsUnwatched);
         }
-        match verdict.and_then(|verdict| verdict.come_again_in_seconds) {
-            Some(seconds) => Err(Problem::TooManyRequests(seconds)),
-            None => Ok(()),
+        verdict
+    }
+
+    /// Whom a request speaks for, and by which policy; `None` if nobody can say.
+    fn whom(&self, peer: Peer, headers: &HeaderMap) -> Option<(Whom, Policy)> {
+        if peer.is_forwarder
+            && let Ok(Source::Client(client)) = peer.resolve(self.forwarders.as_deref(), headers)
+        {
+            return Some((Whom::of(Some(client)), PLACE));
+        }
+        let Source::Client(address) = peer.source else {
+            return None;
+        };
+        // A proxy that does not say for whom speaks for itself; a header from anybody else is nobody's word.
+        let is_large = peer.is_forwarder || address.to_canonical().is_loopback();
+        Some((
+            Whom::of(Some(address)),
+            if is_large { MACHINE } else { PLACE },
+        ))
+    }
+
+    /// The other end of a reader's connection.
+    fn peer(&self, Caller(address): Caller) -> Peer {
+        let address = address.ip().to_canonical();
+        let forwarders = self.forwarders.as_deref();
+        Peer {
+            source: Source::Client(address),
+            is_forwarder: forwarders.is_some_and(|listed| listed.proxies.contains(&address)),
         }
     }
 
@@ -165,10 +173,6 @@ impl Door {
         let passed = Instant::now().duration_since(self.begun).as_millis();
         u64::try_from(passed).unwrap_or(u64::MAX)
     }
-}
-
-const fn policy_of(peer: IpAddr) -> Policy {
-    if peer.is_loopback() { MACHINE } else { PLACE }
 }
 
 impl Places {
@@ -223,6 +227,11 @@ impl Places {
 }
 
 impl Verdict {
+    /// Why the request is not answered now, if it is not.
+    fn refusal(self) -> Option<Problem> {
+        self.come_again_in_seconds.map(Problem::TooManyRequests)
+    }
+
     /// The headers that say so.
     fn write(self, headers: &mut HeaderMap) {
         let Policy {
@@ -243,27 +252,13 @@ impl Verdict {
 
 /// One request through the door.
 async fn pass(State(door): State<Door>, request: Request, next: Next) -> Response {
-    door.metrics.count(Counter::ReadsReceived);
     let caller = request.extensions().get::<ConnectInfo<Caller>>();
-    let caller = caller.map(|ConnectInfo(caller)| *caller);
-    let verdict = door
-        .whom(caller, request.headers())
-        .and_then(|(whom, policy)| {
-            // What is counted is whole between any two requests, whoever panicked.
-            let mut places = door.places.lock().unwrap_or_else(PoisonError::into_inner);
-            let verdict = places.take(whom, policy, door.now_ms());
-            if verdict.is_none() {
-                door.metrics.count(Counter::ReadsUnwatched);
-            }
-            verdict
-        });
-    let too_many = verdict.and_then(|verdict| verdict.come_again_in_seconds);
-    let mut response = match too_many {
-        Some(seconds) => Problem::TooManyRequests(seconds).into_response(),
-        None => match too_large(&request) {
-            Some(problem) => problem.into_response(),
-            None => next.run(request).await,
-        },
+    let peer = caller.map(|ConnectInfo(caller)| door.peer(*caller));
+    let verdict = door.take(peer, request.headers());
+    let refusal = verdict.and_then(Verdict::refusal);
+    let mut response = match refusal.or_else(|| too_large(&request)) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
     };
     if let Some(verdict) = verdict {
         verdict.write(response.headers_mut());
@@ -291,6 +286,7 @@ fn too_large(request: &Request) -> Option<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::IpAddr;
 
     fn whom(last: u32) -> Whom {
         Whom::of(Some(IpAddr::from((0xcb00_7100 + last).to_be_bytes())))

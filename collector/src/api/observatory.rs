@@ -2,24 +2,28 @@
 //!
 //! A request becomes the question that REST answers, and is answered by the same functions: weeks are chosen,
 //! rows taken, `meta` and means made, cursors signed and places counted in one way only. Only the last step is its own: a row
-//! becomes a message, whose `oneof` has no number for a state without one. Every [`Problem`] is a status, with the
-//! problem's name in the header `phonehome-problem`.
+//! becomes a message (module `row`), whose `oneof` has no number for a state without one. Every [`Problem`] is a status,
+//! with the problem's name in the header `phonehome-problem`.
 
-use super::asked::{Asked, Wanted};
+mod row;
+
+use super::asked::{Asked, Wanted, bad};
 use super::kind::Kind;
 use super::meta::{Cells, Meta};
 use super::page::{column_of, vendor_of};
 use super::reply::Keep;
 use super::selection::Chosen;
 use super::{DRAWN_MAX, Door, Problem, Shelf, means, v1 as rest};
-use crate::format::table::{Field, Table, TableName};
+use crate::format::table::{Table, TableName};
 use crate::intake::forwarded::Peer;
+use crate::release::Release;
 use axum::http::StatusCode;
 use phonehome_proto::status;
 use phonehome_proto::v1;
+use phonehome_proto::v1::get_operators_request::Weeks as OperatorWeeks;
 use phonehome_proto::v1::get_table_request::{Rows, Weeks};
 use phonehome_proto::v1::observatory_server::ObservatoryServer;
-use phonehome_proto::v1::row::Cell;
+use row::{cell, operator};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -108,6 +112,20 @@ impl v1::observatory_server::Observatory for Observatory {
     ) -> Result<Response<v1::GetTableResponse>, Status> {
         self.answer(request, table).await
     }
+
+    async fn get_operators(
+        &self,
+        request: Request<v1::GetOperatorsRequest>,
+    ) -> Result<Response<v1::GetOperatorsResponse>, Status> {
+        self.answer(request, operators).await
+    }
+
+    async fn get_file(
+        &self,
+        request: Request<v1::GetFileRequest>,
+    ) -> Result<Response<v1::GetFileResponse>, Status> {
+        self.answer(request, file).await
+    }
 }
 
 /// A part of the list of releases.
@@ -140,12 +158,11 @@ fn table(shelf: &Shelf, question: v1::GetTableRequest) -> Result<v1::GetTableRes
     };
     if v1::TableName::try_from(question.table).is_err() {
         let value = question.table.to_string();
-        return Err(bad("table", value, "it is one of the list"));
+        return Err(bad("table", &value, "it is one of the list"));
     }
     if let (TableName::Endpoints, Some(Rows::Vendor(id) | Rows::Country(id))) =
         (name, &question.rows)
     {
-        let id = id.clone();
         return Err(bad("rows", id, "endpoints are given whole"));
     }
     let (path, stem, choose): (_, _, Choose) = match &question.rows {
@@ -164,7 +181,7 @@ fn table(shelf: &Shelf, question: v1::GetTableRequest) -> Result<v1::GetTableRes
             ("/v1/countries/{cc}", code.as_str(), Box::new(choose))
         }
     };
-    let mut parameters = BTreeMap::new();
+    let mut parameters = Parameters::new();
     if let Some(by) = name.file_stem().strip_prefix("matrix-") {
         parameters.insert("by", by);
     }
@@ -183,12 +200,77 @@ fn table(shelf: &Shelf, question: v1::GetTableRequest) -> Result<v1::GetTableRes
             }
         }
     }
+    let choose = |release: &Release| choose(Table::of(release, name));
+    let (meta, table) = answered(shelf, path, stem, parameters, choose)?;
+    let means = match question.weeks {
+        Some(Weeks::Range(_)) => means::of(&table),
+        _ => Vec::new(),
+    };
+    Ok(v1::GetTableResponse {
+        meta: Some(meta),
+        rows: table.rows.iter().map(|row| cell(&table, row)).collect(),
+        means: means.iter().map(means::Mean::to_wire).collect(),
+    })
+}
+
+/// The operators that are named.
+fn operators(
+    shelf: &Shelf,
+    question: v1::GetOperatorsRequest,
+) -> Result<v1::GetOperatorsResponse, Problem> {
+    let mut parameters = Parameters::new();
+    let mut vendor = None;
+    if !question.vendor.is_empty() {
+        vendor = Some(vendor_of(&question.vendor)?);
+        parameters.insert("vendor", &question.vendor);
+    }
+    match &question.weeks {
+        None => {}
+        Some(OperatorWeeks::Week(week)) => {
+            parameters.insert("week", week);
+        }
+        Some(OperatorWeeks::Release(id)) => {
+            parameters.insert("release", id);
+        }
+    }
+    let choose = |release: &Release| rest::operators_of(release, vendor);
+    let (meta, table) = answered(shelf, "/v1/operators", "", parameters, choose)?;
+    Ok(v1::GetOperatorsResponse {
+        meta: Some(meta),
+        rows: table.rows.iter().map(|row| operator(&table, row)).collect(),
+    })
+}
+
+/// A file of a release.
+fn file(shelf: &Shelf, question: v1::GetFileRequest) -> Result<v1::GetFileResponse, Problem> {
+    let v1::GetFileRequest { release, name } = question;
+    let shelved = rest::named(shelf, &release)?;
+    let content = shelved.file(&name).map(<[u8]>::to_vec);
+    let media_type = Kind::of_file(&name).media_type().to_owned();
+    Ok(v1::GetFileResponse {
+        content: content.ok_or(Problem::NoSuchFile(name))?,
+        media_type,
+    })
+}
+
+/// Parameters as REST takes them.
+type Parameters<'a> = BTreeMap<&'static str, &'a str>;
+
+/// Takes the rows that are asked for.
+type Choose = Box<dyn Fn(Table) -> Table>;
+
+/// What REST answers to a path with `stem` in its braces: on what the rows rest, and the rows.
+fn answered(
+    shelf: &Shelf,
+    path: &'static str,
+    stem: &str,
+    parameters: Parameters<'_>,
+    choose: impl Fn(&Release) -> Table,
+) -> Result<(v1::Meta, Table), Problem> {
+    let parts = Some(stem.to_owned()).into_iter();
     let asked = Asked {
         path,
-        parts: Some(stem.to_owned())
-            .into_iter()
-            .filter(|stem| !stem.is_empty())
-            .collect(),
+        parts: parts.filter(|stem| !stem.is_empty()).collect(),
         ..Asked::default()
     };
     let wanted = Wanted {
@@ -197,75 +279,10 @@ fn table(shelf: &Shelf, question: v1::GetTableRequest) -> Result<v1::GetTableRes
         parameters,
     };
     let chosen = Chosen::of(shelf, &wanted.parameters)?;
-    let table = rest::gathered(&chosen, |release| choose(Table::of(release, name)));
+    let table = rest::gathered(&chosen, choose);
     let link = rest::permalink(&asked, &wanted, &chosen);
     let meta = Meta::of(&chosen, Cells::of_table(&table), Some(link));
-    let is_range = chosen.range.is_some();
-    let means = if is_range {
-        means::of(&table)
-    } else {
-        Vec::new()
-    };
-    Ok(v1::GetTableResponse {
-        meta: Some(meta.into_wire()),
-        rows: table.rows.iter().map(|row| in_wire(&table, row)).collect(),
-        means: means.iter().map(means::Mean::to_wire).collect(),
-    })
-}
-
-/// Takes the rows that are asked for.
-type Choose = Box<dyn Fn(Table) -> Table>;
-
-fn bad(name: &'static str, value: String, expected: &'static str) -> Problem {
-    Problem::BadParameter {
-        name,
-        value,
-        expected,
-    }
-}
-
-/// A row as a message. A field that is not there is nothing.
-fn in_wire(table: &Table, row: &[Field]) -> v1::Row {
-    let field = |column: &str| {
-        let at = table.columns.iter().position(|name| *name == column);
-        at.map_or(&Field::Empty, |at| &row[at])
-    };
-    let text = |column| match field(column) {
-        Field::Text(text) => text.clone(),
-        Field::Count(_) | Field::Share(_) | Field::Empty => String::new(),
-    };
-    let count = |column| match field(column) {
-        Field::Count(count) => *count,
-        Field::Share(points) => u32::from(points.0),
-        Field::Text(_) | Field::Empty => 0,
-    };
-    let numbers = || v1::Numbers {
-        share_basis_points: count("share"),
-        share_low_basis_points: count("share_low"),
-        share_high_basis_points: count("share_high"),
-        x_low: count("x_low"),
-        x_high: count("x_high"),
-        n: count("n"),
-        networks: count("networks"),
-        radius: count("radius"),
-        place_status: text("place_status"),
-    };
-    let nothing = v1::Nothing {};
-    v1::Row {
-        week: text("week"),
-        vendor: text("vendor"),
-        country: text("country"),
-        home_country: text("home_country"),
-        endpoint: text("endpoint"),
-        cell: Some(match text("state").as_str() {
-            "value" => Cell::Value(numbers()),
-            "zero" => Cell::Zero(numbers()),
-            "imprecise" => Cell::Imprecise(numbers()),
-            "suppressed" => Cell::Suppressed(nothing),
-            "no_data" => Cell::NoData(nothing),
-            _ => Cell::NotApplicable(nothing),
-        }),
-    }
+    Ok((meta.into_wire(), table))
 }
 
 /// A problem in gRPC's words.

@@ -172,7 +172,12 @@ fn operation(route: &Route, with_ending: bool) -> utoipa::openapi::path::Operati
     }
     if with_ending {
         let schema = one_of(route.kinds.iter().map(|kind| kind.ending()));
-        operation = operation.parameter(in_path("ending", "The kind of the answer", schema));
+        operation = operation.parameter(in_path(
+            ParameterBuilder::new(),
+            "ending",
+            "The kind of the answer",
+            schema,
+        ));
     }
     for name in route.parameters {
         operation = operation.parameter(in_query(route, name));
@@ -246,33 +251,52 @@ fn parts(path: &str) -> impl Iterator<Item = &str> {
         .filter_map(|rest| rest.split('}').next())
 }
 
+/// An ISO week, and a release of one; only calendars know which years have a week 53.
+const WEEK: &str = "2[01][0-9]{2}-W(0[1-9]|[1-4][0-9]|5[0-3])";
+
 fn part_of(route: &Route, name: &str) -> Parameter {
-    let (words, schema) = match (route.path, name) {
-        (path, "id") if path.contains("releases") => (
-            "A release, or under /v1 also latest",
-            pattern("^([0-9]{4}-W[0-9]{2}\\.[01]|latest)$"),
+    let (words, schema, example) = match (route.path, name) {
+        ("/v1/releases/{id}", "id") => (
+            "A release, or latest",
+            pattern(&format!("^({WEEK}\\.[01]|latest)$")),
+            "latest",
+        ),
+        (path, "id") if path.starts_with("/releases/") => (
+            "A release",
+            pattern(&format!("^{WEEK}\\.[01]$")),
+            "2026-W46.0",
         ),
         (_, "id") => {
             let vendors = one_of(Vendor::all().map(Vendor::id));
-            ("A vendor; may end in .csv, .json or .parquet", vendors)
+            (
+                "A vendor; may end in .csv, .json or .parquet",
+                vendors,
+                "xiaomi",
+            )
         }
         (_, "code") => (
             "ISO 3166-1 alpha-2 in capitals, XK, anycast or unknown; may end in .csv, .json or .parquet",
             pattern("^([A-Z]{2}|anycast|unknown)(\\.(csv|json|parquet))?$"),
+            "SG",
         ),
         (_, "map") => (
             "The name of a map, such as world-server, matrix-owner, xiaomi-server, home-DE; /v1/maps lists them. As a \
              picture it may end in .svg, .png or .pdf",
             pattern("^[A-Za-z-]+(\\.(svg|png|pdf))?$"),
+            "world-server",
         ),
-        _ => ("A file that SHA256SUMS lists", text()),
+        _ => (
+            "A file that SHA256SUMS lists",
+            text(),
+            "matrix-server.parquet",
+        ),
     };
-    in_path(name, words, schema)
+    let part = ParameterBuilder::new().example(Some(example.into()));
+    in_path(part, name, words, schema)
 }
 
-fn in_path(name: &str, words: &str, schema: RefOr<Schema>) -> Parameter {
-    ParameterBuilder::new()
-        .name(name)
+fn in_path(part: ParameterBuilder, name: &str, words: &str, schema: RefOr<Schema>) -> Parameter {
+    part.name(name)
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
         .description(Some(words))
@@ -281,7 +305,7 @@ fn in_path(name: &str, words: &str, schema: RefOr<Schema>) -> Parameter {
 }
 
 fn in_query(route: &Route, name: &str) -> Parameter {
-    let week = || pattern("^([0-9]{4}-W[0-9]{2}|latest)$");
+    let week_or_latest = || pattern(&format!("^({WEEK}|latest)$"));
     let (words, schema) = match name {
         "by" => (
             "Which matrix: by country of the server, of the network's operator, of the domain's owner, or of \
@@ -290,19 +314,19 @@ fn in_query(route: &Route, name: &str) -> Parameter {
         ),
         "week" => (
             "A released ISO week, in its last revision; the newest if not given",
-            week(),
+            week_or_latest(),
         ),
         "release" => (
             "A release by its name, whose answer never changes; not together with week or from",
-            pattern("^([0-9]{4}-W[0-9]{2}\\.[01]|latest)$"),
+            pattern(&format!("^({WEEK}\\.[01]|latest)$")),
         ),
         "from" => (
             "The first week of a range of at most 53; JSON and CSV only, not together with week or release",
-            pattern("^[0-9]{4}-W[0-9]{2}$"),
+            pattern(&format!("^{WEEK}$")),
         ),
         "to" => (
             "The last week of the range; the newest if not given",
-            week(),
+            week_or_latest(),
         ),
         "format" => (
             "Which kind; must agree with the ending of the path, if that has one",

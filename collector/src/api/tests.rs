@@ -320,51 +320,8 @@ async fn only_a_finding_by_its_name_is_kept_for_ever() {
 }
 
 #[tokio::test]
-async fn every_refusal_is_a_problem_of_the_list() {
+async fn a_browser_that_asks_first_may_read() {
     let served = Served::with(two()).await;
-    for (method, path, status, slug) in [
-        ("GET", "/v2/matrix", 404, "no-such-route"),
-        ("GET", "/v1/matrix.xlsx", 404, "no-such-route"),
-        ("POST", "/v1/matrix", 405, "read-only"),
-        ("DELETE", "/v1/releases/2026-W46.0", 405, "read-only"),
-        ("GET", "/v1/releases/2026-W45.0", 404, "no-such-release"),
-        ("GET", "/v1/releases/newest", 404, "no-such-release"),
-        ("GET", "/v1/matrix?week=2026-W48", 404, "no-such-release"),
-        (
-            "GET",
-            "/releases/2026-W46.0/SHA512SUMS",
-            404,
-            "no-such-file",
-        ),
-        (
-            "GET",
-            "/releases/2026-W46.0/..%2Fcollector.key",
-            404,
-            "no-such-file",
-        ),
-        ("GET", "/v1/vendors/nokia", 404, "no-such-vendor"),
-        ("GET", "/v1/countries/sg", 404, "no-such-country"),
-        ("GET", "/v1/matrix?home=DE", 400, "unknown-parameter"),
-        ("GET", "/v1/endpoints?by=server", 400, "unknown-parameter"),
-        ("GET", "/v1/operators?vendor=nokia", 404, "no-such-vendor"),
-        ("GET", "/healthz?week=2026-W46", 400, "unknown-parameter"),
-        ("GET", "/v1/matrix?by=endpoints", 400, "bad-parameter"),
-        ("GET", "/v1/matrix?week=2026-46", 400, "bad-parameter"),
-        ("GET", "/v1/matrix?format=xml", 400, "bad-parameter"),
-        ("GET", "/v1/matrix.csv?format=json", 400, "bad-parameter"),
-        ("GET", "/v1/matrix?by=server&by=owner", 400, "bad-parameter"),
-    ] {
-        let reply = served.ask(method, path, "").await;
-        assert_eq!(reply.status, status, "{method} {path}");
-        assert_eq!(
-            reply.header("content-type"),
-            Some("application/problem+json"),
-            "{path}"
-        );
-        let problem: Value = serde_json::from_slice(&reply.body).expect("JSON");
-        assert_eq!(problem["type"], format!("/problems/{slug}"), "{path}");
-        assert_eq!(problem["status"], status);
-    }
     let preflight = served.ask("OPTIONS", "/v1/matrix", "").await;
     assert_eq!(
         (preflight.status, preflight.header("allow")),

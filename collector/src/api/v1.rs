@@ -19,6 +19,7 @@ use super::{Problem, Shelf, means};
 use crate::format::table::{Table, TableName};
 use crate::format::{csv, geojson, json, parquet};
 use crate::release::Release;
+use phonehome_proto::vendor::Vendor;
 
 /// Kinds of a whole matrix.
 pub(super) const MATRIX_KINDS: &[Kind] = &[Kind::Json, Kind::Csv, Kind::Parquet, Kind::GeoJson];
@@ -68,12 +69,17 @@ pub(super) fn operators(shelf: &Shelf, asked: &Asked) -> Result<Reply, Problem> 
     let vendor = wanted.parameters.get("vendor").copied();
     let vendor = vendor.map(vendor_of).transpose()?;
     answer(shelf, asked, &wanted, "operators", |release| {
-        let table = Table::of_operators(release);
-        match vendor {
-            Some(vendor) => table.of_vendor(vendor),
-            None => table,
-        }
+        operators_of(release, vendor)
     })
+}
+
+/// The operators that a release names, of every vendor or of one.
+pub(super) fn operators_of(release: &Release, vendor: Option<Vendor>) -> Table {
+    let table = Table::of_operators(release);
+    match vendor {
+        Some(vendor) => table.of_vendor(vendor),
+        None => table,
+    }
 }
 
 /// The rows of one country in a matrix.

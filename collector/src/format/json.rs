@@ -161,7 +161,7 @@ fn text<T: Serialize>(value: &T) -> String {
 }
 
 /// The endpoint of the public list with this pattern.
-fn listed(pattern: &str) -> Option<EndpointId> {
+pub(crate) fn listed(pattern: &str) -> Option<EndpointId> {
     let name = pattern.strip_prefix("*.").unwrap_or(pattern);
     EndpointId::of_name(name).filter(|endpoint| endpoint.pattern() == pattern)
 }

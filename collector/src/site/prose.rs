@@ -104,10 +104,10 @@ GET /v1/endpoints.csv
 GET /openapi.json</pre>
 <p>Every answer has a strong ETag; what is asked for by a release's name may be kept for ever. Refusals are \
 problem documents (RFC 9457).</p>
-<pre tabindex=\"0\">curl   : curl -s https://HOST/v1/matrix.csv?by=server
-pandas : pd.read_csv(\"https://HOST/v1/matrix.csv?by=server\")
-R      : read.csv(\"https://HOST/v1/matrix.csv?by=server\")
-DuckDB : SELECT country, share FROM 'https://HOST/v1/matrix.csv' WHERE vendor = 'xiaomi';</pre>
+<pre tabindex=\"0\">curl   : curl -s 'https://HOST/v1/matrix.csv?by=server'
+pandas : pd.read_csv(\"https://HOST/v1/matrix.csv?by=server\", keep_default_na=False, na_values=[\"\"])
+R      : read.csv(\"https://HOST/v1/matrix.csv?by=server\", na.strings = \"\")
+DuckDB : SELECT country, share FROM 'https://HOST/v1/matrix.parquet' WHERE vendor = 'xiaomi' AND share &gt; 0;</pre>
 ";
 
 /// How a picture stands in somebody else's page. Pictures say in English by themselves what they show.

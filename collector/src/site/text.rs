@@ -96,9 +96,9 @@ pub(super) fn files() -> String {
     out.push_str(&format!(
         "<li><a href=\"{base}release.json\">release.json</a>: everything in one file; \
          <a href=\"{base}map.svg\">map.svg</a>: the picture</li>\n</ul>\n\
-         <pre tabindex=\"0\">pandas : pd.read_csv(\"matrix-server.csv\")\n\
-         R      : read.csv(\"matrix-server.csv\")\n\
-         DuckDB : SELECT country, share FROM 'matrix-server.csv' WHERE vendor = 'xiaomi' AND state = 'value';\
+         <pre tabindex=\"0\">pandas : pd.read_csv(\"matrix-server.csv\", keep_default_na=False, na_values=[\"\"])\n\
+         R      : read.csv(\"matrix-server.csv\", na.strings = \"\")\n\
+         DuckDB : SELECT country, share FROM 'matrix-server.csv' WHERE vendor = 'xiaomi' AND share &gt; 0;\
          </pre>\n"
     ));
     out.push_str(&check(base));

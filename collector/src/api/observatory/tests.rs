@@ -1,8 +1,10 @@
 use super::*;
-use crate::api::tests::{Served, json, two};
+use crate::api::tests::{Served, json as body_of, two};
 use crate::metrics::{Counter, Metrics};
 use phonehome_proto::v1::observatory_client::ObservatoryClient;
-use serde_json::Value;
+use phonehome_proto::v1::row::Cell;
+use prost::Message;
+use serde_json::{Value, json};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Server};
 
@@ -40,6 +42,8 @@ fn as_json(row: &v1::Row, keys: &[&str]) -> Value {
             "country" => row.country.clone().into(),
             "home_country" => row.home_country.clone().into(),
             "endpoint" => row.endpoint.clone().into(),
+            "class" => row.class.clone().into(),
+            "owner" => row.owner.clone().into(),
             "state" => state.into(),
             "share" => share(|all| all.share_basis_points),
             "share_low" => share(|all| all.share_low_basis_points),
@@ -62,12 +66,13 @@ fn compare(answer: &v1::GetTableResponse, rest: &Value, path: &str) {
     let rows = rest["rows"].as_array().expect("rows");
     assert_eq!(answer.rows.len(), rows.len(), "{path}");
     for (row, expected) in answer.rows.iter().zip(rows) {
-        let mut expected = expected.as_object().expect("a row").clone();
-        // In JSON, an endpoint has two facts of the public list beside the table's columns.
-        expected.retain(|key, _| !["class", "owner"].contains(&key.as_str()));
-        let keys: Vec<&str> = expected.keys().map(String::as_str).collect();
-        let mut found = as_json(row, &keys);
-        let mut expected = Value::Object(expected);
+        let keys: Vec<&str> = expected
+            .as_object()
+            .expect("a row")
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let (mut found, mut expected) = (as_json(row, &keys), expected.clone());
         // As numbers: 0 and 0.0 are written alike by nobody but them.
         for name in ["share", "share_low", "share_high"] {
             for row in [&mut found, &mut expected] {
@@ -76,26 +81,49 @@ fn compare(answer: &v1::GetTableResponse, rest: &Value, path: &str) {
         }
         assert_eq!(found, expected, "{path}");
     }
-    let meta = answer.meta.as_ref().expect("meta");
-    let of = &rest["meta"];
-    assert_eq!(serde_json::json!(meta.releases), of["releases"]);
-    assert_eq!(serde_json::json!(meta.missing), of["period"]["missing"]);
-    assert_eq!(serde_json::json!(meta.homes), of["homes"]);
-    assert_eq!(serde_json::json!(meta.networks), of["networks"]);
-    assert_eq!(of["k"], meta.k);
-    assert_eq!(of["method"], meta.method);
-    assert_eq!(of["closed_at"], meta.closed_at);
-    assert_eq!(of["purpose"], meta.purpose);
-    assert_eq!(of["citation"], meta.citation);
-    assert_eq!(of["licence"], meta.licence);
-    let cells = meta.cells.as_ref().expect("cells");
-    assert_eq!(of["cells"]["value"], cells.value);
-    assert_eq!(of["cells"]["suppressed"], cells.suppressed);
-    assert_eq!(
-        of["databases"].as_array().map(Vec::len),
-        Some(meta.databases.len())
-    );
-    assert_eq!(of["permalink"], meta.permalink);
+    compare_meta(answer.meta.as_ref(), &rest["meta"]);
+}
+
+/// The block as REST gives it, key by key.
+fn compare_meta(meta: Option<&v1::Meta>, of: &Value) {
+    let meta = meta.expect("meta").clone();
+    let nothing = |text: String| Some(text).filter(|text| !text.is_empty());
+    let cells = meta.cells.expect("cells");
+    let databases = meta.databases.iter().map(|database| {
+        json!({"name": database.name, "build": database.build, "licence": database.licence})
+    });
+    let found = json!({
+        "period": {
+            "from": meta.from,
+            "to": meta.to,
+            "weeks": meta.releases.len(),
+            "missing": meta.missing,
+        },
+        "releases": meta.releases,
+        "closed_at": meta.closed_at,
+        "purpose": meta.purpose,
+        "notice": nothing(meta.notice),
+        "homes": meta.homes,
+        "networks": meta.networks,
+        "k": meta.k,
+        "network_homes_max": meta.network_homes_max,
+        "rounding": meta.rounding,
+        "method": meta.method,
+        "cells": {
+            "value": cells.value,
+            "zero": cells.zero,
+            "imprecise": cells.imprecise,
+            "suppressed": cells.suppressed,
+            "no_data": cells.no_data,
+            "not_applicable": cells.not_applicable,
+        },
+        "databases": databases.collect::<Vec<_>>(),
+        "boundaries": meta.boundaries,
+        "licence": meta.licence,
+        "citation": meta.citation,
+        "permalink": nothing(meta.permalink),
+    });
+    assert_eq!(&found, of);
 }
 
 #[tokio::test]
@@ -156,7 +184,7 @@ async fn rest_and_grpc_say_the_same_cell_by_cell() {
                     .await
                     .expect("an answer")
                     .into_inner();
-                let rest = json(&reply);
+                let rest = body_of(&reply);
                 compare(&answer, &rest, &path);
                 let means = rest["means"].as_array().map_or(0, Vec::len);
                 assert_eq!(answer.means.len(), means, "{path}");
@@ -179,6 +207,89 @@ async fn rest_and_grpc_say_the_same_cell_by_cell() {
 }
 
 #[tokio::test]
+async fn rest_and_grpc_name_the_same_operators() {
+    let served = Served::with(two()).await;
+    let mut client = client_of(served.shelf.clone(), Metrics::default()).await;
+    let release = "2026-W46.0".to_owned();
+    for (query, vendor, weeks) in [
+        ("", "", None),
+        ("?vendor=xiaomi", "xiaomi", None),
+        ("?vendor=vivo", "vivo", None),
+        (
+            "?week=2026-W46",
+            "",
+            Some(OperatorWeeks::Week("2026-W46".to_owned())),
+        ),
+        (
+            "?release=2026-W46.0&vendor=xiaomi",
+            "xiaomi",
+            Some(OperatorWeeks::Release(release)),
+        ),
+    ] {
+        let question = v1::GetOperatorsRequest {
+            vendor: vendor.to_owned(),
+            weeks,
+        };
+        let answer = client.get_operators(question).await.expect("an answer");
+        let answer = answer.into_inner();
+        let rest = body_of(&served.get(&format!("/v1/operators.json{query}")).await);
+        let rows = answer.rows.iter().map(|row| {
+            json!({
+                "week": row.week, "vendor": row.vendor, "operator": row.operator, "country": row.country,
+            })
+        });
+        assert_eq!(Value::Array(rows.collect()), rest["rows"], "{query}");
+        assert_eq!(answer.rows.is_empty(), vendor == "vivo", "{query}");
+        compare_meta(answer.meta.as_ref(), &rest["meta"]);
+    }
+    for (vendor, week, code, name) in [
+        ("nokia", "", Code::NotFound, "no-such-vendor"),
+        ("", "2026-W01", Code::NotFound, "no-such-release"),
+        ("", "2026-01", Code::InvalidArgument, "bad-parameter"),
+    ] {
+        let question = v1::GetOperatorsRequest {
+            vendor: vendor.to_owned(),
+            weeks: (!week.is_empty()).then(|| OperatorWeeks::Week(week.to_owned())),
+        };
+        let status = client.get_operators(question).await.expect_err("refused");
+        let found = status.metadata().get(PROBLEM_HEADER);
+        let found = found.and_then(|name| name.to_str().ok());
+        assert_eq!((status.code(), found), (code, Some(name)), "{vendor}{week}");
+    }
+}
+
+#[tokio::test]
+async fn rest_and_grpc_give_the_same_files() {
+    let served = Served::with(two()).await;
+    let mut client = client_of(served.shelf.clone(), Metrics::default()).await;
+    let question = |release: &str, name: &str| v1::GetFileRequest {
+        release: release.to_owned(),
+        name: name.to_owned(),
+    };
+    let sums = served.get("/releases/2026-W46.0/SHA256SUMS").await.body;
+    let sums = String::from_utf8(sums).expect("text");
+    let listed = sums.lines().map(|line| &line[66..]);
+    for name in listed.chain(["SHA256SUMS", "SHA256SUMS.sig"]) {
+        let answer = client.get_file(question("2026-W46.0", name)).await;
+        let answer = answer.expect("a file").into_inner();
+        let rest = served.get(&format!("/releases/2026-W46.0/{name}")).await;
+        assert_eq!(answer.content, rest.body, "{name}");
+        assert_eq!(Some(&answer.media_type[..]), rest.header("content-type"));
+    }
+    for (release, name, problem) in [
+        ("2026-W46.0", "../identity.key", "no-such-file"),
+        ("2026-W46.0", "", "no-such-file"),
+        ("2026-W46", "map.svg", "no-such-release"),
+    ] {
+        let status = client.get_file(question(release, name)).await;
+        let status = status.expect_err("refused");
+        let found = status.metadata().get(PROBLEM_HEADER);
+        let found = found.and_then(|name| name.to_str().ok());
+        assert_eq!((status.code(), found), (Code::NotFound, Some(problem)));
+    }
+}
+
+#[tokio::test]
 async fn the_list_goes_on_at_the_cursor_of_either() {
     let served = Served::with(two()).await;
     let mut client = client_of(served.shelf.clone(), Metrics::default()).await;
@@ -192,7 +303,7 @@ async fn the_list_goes_on_at_the_cursor_of_either() {
         .expect("a list")
         .into_inner();
     assert_eq!(first.releases[0].releases, ["2026-W47.0"]);
-    let rest = json(&served.get("/v1/releases?limit=1").await);
+    let rest = body_of(&served.get("/v1/releases?limit=1").await);
     let next = rest["next"].as_str().expect("it goes on");
     assert_eq!(
         next,
@@ -296,15 +407,24 @@ fn the_wire_is_this() {
     releases.truncate(1);
     let shelf = crate::api::tests::shelf();
     shelf.replace(releases);
+    let golden = |name: &str, bytes: &[u8]| {
+        let text = format!("{}\n", phonehome_proto::id::to_hex(bytes));
+        crate::format::fixture::golden(name, &text);
+    };
     let question = v1::GetTableRequest {
         table: 0,
         rows: Some(Rows::Country("SG".to_owned())),
         weeks: None,
     };
+    let answer = table(&shelf, question.clone()).expect("an answer");
+    golden("table.hex", &answer.encode_to_vec());
+    let question = v1::GetTableRequest {
+        table: v1::TableName::Endpoints.into(),
+        rows: None,
+        ..question
+    };
     let answer = table(&shelf, question).expect("an answer");
-    let bytes = prost::Message::encode_to_vec(&answer);
-    crate::format::fixture::golden(
-        "table.hex",
-        &format!("{}\n", phonehome_proto::id::to_hex(&bytes)),
-    );
+    golden("endpoints.hex", &answer.encode_to_vec());
+    let answer = operators(&shelf, v1::GetOperatorsRequest::default()).expect("an answer");
+    golden("operators.hex", &answer.encode_to_vec());
 }

@@ -2,23 +2,28 @@
 
 use super::*;
 use crate::api::{Caller, Door};
-use crate::intake::forwarded::{Forwarders, Header};
+use crate::intake::forwarded::{Forwarders, Header, Peer};
+use crate::intake::proxy::Source;
 use crate::metrics::{Counter, Metrics};
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use tower::ServiceExt;
 
-fn door(metrics: &Metrics) -> Router {
-    let shelf = shelf();
-    shelf.replace(two());
+fn door(metrics: &Metrics) -> Door {
     let forwarders = Forwarders {
         header: Header::XForwardedFor,
         proxies: BTreeSet::from([IpAddr::from([192, 0, 2, 1])]),
     };
-    Door::new(metrics.clone(), Some(forwarders)).before(router(shelf))
+    Door::new(metrics.clone(), Some(forwarders))
+}
+
+fn behind(door: Door) -> Router {
+    let shelf = shelf();
+    shelf.replace(two());
+    door.before(router(shelf))
 }
 
 async fn ask(router: &Router, from: [u8; 4], path: &str, headers: &[(&str, &str)]) -> Response {
@@ -46,7 +51,7 @@ fn left(response: &Response) -> u64 {
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
     let metrics = Metrics::new();
-    let router = door(&metrics);
+    let router = behind(door(&metrics));
     let first = ask(&router, [198, 51, 100, 7], "/healthz", &[]).await;
     assert_eq!(first.headers()["ratelimit-policy"], "\"place\";q=600;w=60");
     assert_eq!((first.status().as_u16(), left(&first)), (200, 599));
@@ -98,9 +103,36 @@ async fn who_asks_too_often_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_place_has_one_share_over_http_and_grpc() {
+    let door = door(&Metrics::new());
+    let router = behind(door.clone());
+    let over_grpc = |from: [u8; 4], is_forwarder, client: Option<&'static str>| {
+        let peer = Peer {
+            source: Source::Client(from.into()),
+            is_forwarder,
+        };
+        let mut headers = HeaderMap::new();
+        if let Some(client) = client {
+            headers.insert("x-forwarded-for", HeaderValue::from_static(client));
+        }
+        assert_eq!(door.admit(Some(peer), &headers), Ok(()));
+    };
+    over_grpc([198, 51, 100, 7], false, None);
+    over_grpc([192, 0, 2, 1], true, Some("198.51.100.7"));
+    // Nobody is believed who may not speak for others.
+    over_grpc([198, 51, 100, 7], false, Some("203.0.113.77"));
+    let response = ask(&router, [198, 51, 100, 7], "/healthz", &[]).await;
+    assert_eq!(left(&response), 600 - 4);
+    // A proxy that does not say for whom has the machine's share, here as there.
+    over_grpc([192, 0, 2, 1], true, None);
+    let response = ask(&router, [192, 0, 2, 1], "/healthz", &[]).await;
+    assert_eq!(left(&response), 600_000 - 2);
+}
+
+#[tokio::test]
 async fn floods_are_problems() {
     let metrics = Metrics::new();
-    let router = door(&metrics);
+    let router = behind(door(&metrics));
     let long = format!("/v1/matrix?{}", "a".repeat(3_000));
     let response = ask(&router, [198, 51, 100, 7], &long, &[]).await;
     assert_eq!(response.status(), 414);

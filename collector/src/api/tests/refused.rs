@@ -12,104 +12,141 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     shelf
 });
 
+/// Each refusal, and what gets it.
+const REFUSED: &[(u16, &str, &[&str])] = &[
+    (
+        404,
+        "no-such-route",
+        &[
+            "/v2/matrix",
+            "/v1/matrix.xlsx",
+            "/v1/vendors/%ff",
+            "/v1/../etc/passwd",
+            "//v1//matrix",
+        ],
+    ),
+    (
+        404,
+        "no-such-release",
+        &[
+            "/v1/releases/2026-W45.0",
+            "/v1/releases/newest",
+            "/v1/matrix?week=2026-W48",
+            "/v1/matrix?release=2026-W46.1",
+            "/v1/matrix?from=2026-W40&to=2026-W41",
+        ],
+    ),
+    (
+        404,
+        "no-such-file",
+        &[
+            "/releases/2026-W46.0/SHA512SUMS",
+            "/releases/2026-W46.0/..%2Fcollector.key",
+        ],
+    ),
+    (
+        404,
+        "no-such-vendor",
+        &[
+            "/v1/vendors/nokia",
+            "/v1/vendors/xiaomi.xlsx",
+            "/v1/vendors/xiaomi.csv.csv",
+            "/v1/vendors/..%2f..%2fetc%2fpasswd",
+            "/v1/operators?vendor=nokia",
+        ],
+    ),
+    (
+        404,
+        "no-such-country",
+        &["/v1/countries/sg", "/v1/countries/%00"],
+    ),
+    (
+        404,
+        "no-such-map",
+        &["/v1/maps/nokia-server", "/embed/world"],
+    ),
+    (404, "no-such-problem", &["/problems/none"]),
+    (
+        400,
+        "unknown-parameter",
+        &[
+            "/v1/matrix?home=DE",
+            "/v1/endpoints?by=server",
+            "/healthz?week=2026-W46",
+        ],
+    ),
+    (
+        400,
+        "bad-parameter",
+        &[
+            "/v1/matrix?by=endpoints",
+            "/v1/matrix?by=server&by=owner",
+            "/v1/matrix?week=2026-46",
+            "/v1/matrix?week=2026-W54",
+            "/v1/matrix?release=2026-W46",
+            "/v1/matrix?week=2026-W46&release=2026-W46.0",
+            "/v1/matrix?from=2026-W46&week=2026-W46",
+            "/v1/matrix?from=2026-W47&to=2026-W46",
+            "/v1/matrix?to=2026-W46",
+            "/v1/matrix?from=1970-W01",
+            "/v1/matrix?from=2199-W52",
+            "/v1/matrix?from=2026-W01&to=2199-W52",
+            "/v1/matrix?format=xml",
+            "/v1/matrix.csv?format=json",
+            "/v1/matrix.parquet?from=2026-W47",
+            "/v1/matrix.geojson?by=home",
+            "/v1/endpoints?format=geojson",
+            "/v1/releases?limit=0",
+            "/v1/releases?limit=0100",
+            "/v1/releases?limit=99999999999999999999",
+            "/v1/maps/world-server.png?width=15",
+            "/v1/maps/world-server.png?width=1e3",
+            "/v1/maps/world-server.svg?width=900",
+        ],
+    ),
+    (
+        400,
+        "bad-cursor",
+        &["/v1/releases?cursor=", "/v1/releases?cursor=00"],
+    ),
+];
+
+/// The same with another method, or a header.
+const REFUSED_SO: &[(&str, &str, &str, u16, &str)] = &[
+    ("POST", "/v1/matrix", "", 405, "read-only"),
+    ("DELETE", "/v1/releases/2026-W46.0", "", 405, "read-only"),
+    (
+        "GET",
+        "/v1/matrix",
+        "Accept: image/png\r\n",
+        406,
+        "not-acceptable",
+    ),
+    (
+        "GET",
+        "/v1/maps/world-server",
+        "Accept: text/csv\r\n",
+        406,
+        "not-acceptable",
+    ),
+];
+
 #[tokio::test]
 async fn bad_questions_are_problems() {
     let served = Served::with(two()).await;
+    let plain = REFUSED.iter().flat_map(|&(status, slug, paths)| {
+        let paths = paths.iter();
+        paths.map(move |&path| ("GET", path, "", status, slug))
+    });
     let long = format!("/v1/matrix?by={}", "s".repeat(3_000));
-    for (path, headers, status, slug) in [
-        ("/v1/matrix", "Accept: image/png\r\n", 406, "not-acceptable"),
-        (
-            "/v1/maps/world-server",
-            "Accept: text/csv\r\n",
-            406,
-            "not-acceptable",
-        ),
-        (
-            "/v1/matrix?from=2026-W47&to=2026-W46",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        ("/v1/matrix?to=2026-W46", "", 400, "bad-parameter"),
-        ("/v1/matrix?from=1970-W01", "", 400, "bad-parameter"),
-        ("/v1/matrix?from=2199-W52", "", 400, "bad-parameter"),
-        (
-            "/v1/matrix?from=2026-W01&to=2199-W52",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        (
-            "/v1/matrix?from=2026-W40&to=2026-W41",
-            "",
-            404,
-            "no-such-release",
-        ),
-        (
-            "/v1/matrix?from=2026-W46&week=2026-W46",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        (
-            "/v1/matrix?week=2026-W46&release=2026-W46.0",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        ("/v1/matrix?release=2026-W46", "", 400, "bad-parameter"),
-        ("/v1/matrix?release=2026-W46.1", "", 404, "no-such-release"),
-        ("/v1/matrix?week=2026-W54", "", 400, "bad-parameter"),
-        ("/v1/matrix.parquet?from=2026-W47", "", 400, "bad-parameter"),
-        ("/v1/matrix.geojson?by=home", "", 400, "bad-parameter"),
-        ("/v1/endpoints?format=geojson", "", 400, "bad-parameter"),
-        ("/v1/vendors/xiaomi.xlsx", "", 404, "no-such-vendor"),
-        ("/v1/vendors/xiaomi.csv.csv", "", 404, "no-such-vendor"),
-        ("/v1/vendors/%ff", "", 404, "no-such-route"),
-        (
-            "/v1/vendors/..%2f..%2fetc%2fpasswd",
-            "",
-            404,
-            "no-such-vendor",
-        ),
-        ("/v1/countries/%00", "", 404, "no-such-country"),
-        ("/v1/../etc/passwd", "", 404, "no-such-route"),
-        ("//v1//matrix", "", 404, "no-such-route"),
-        ("/v1/releases?limit=0", "", 400, "bad-parameter"),
-        ("/v1/releases?limit=0100", "", 400, "bad-parameter"),
-        (
-            "/v1/releases?limit=99999999999999999999",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        ("/v1/releases?cursor=", "", 400, "bad-cursor"),
-        ("/v1/releases?cursor=00", "", 400, "bad-cursor"),
-        ("/v1/maps/nokia-server", "", 404, "no-such-map"),
-        (
-            "/v1/maps/world-server.png?width=15",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        (
-            "/v1/maps/world-server.svg?width=900",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        (
-            "/v1/maps/world-server.png?width=1e3",
-            "",
-            400,
-            "bad-parameter",
-        ),
-        ("/embed/world", "", 404, "no-such-map"),
-        ("/problems/none", "", 404, "no-such-problem"),
-        (&long, "", 400, "bad-parameter"),
-    ] {
-        let reply = served.ask("GET", path, headers).await;
+    let long = ("GET", &long[..], "", 400, "bad-parameter");
+    for (method, path, headers, status, slug) in
+        plain.chain(REFUSED_SO.iter().copied()).chain([long])
+    {
+        let reply = served.ask(method, path, headers).await;
         assert_eq!(reply.status, status, "{path}: {}", text(&reply));
+        let kind = reply.header("content-type");
+        assert_eq!(kind, Some("application/problem+json"), "{path}");
         let problem = json(&reply);
         assert_eq!(problem["type"], format!("/problems/{slug}"), "{path}");
         assert_eq!(problem["status"], status, "{path}");
