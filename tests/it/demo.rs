@@ -100,6 +100,8 @@ fn the_founding_case_is_told_and_the_readmes_map_is_the_demos() -> Result<()> {
     golden::check("docs/map.svg", &map);
     let readme = std::fs::read_to_string(golden::root().join("README.md"))?;
     ensure!(readme.contains("docs/map.svg"), "the README shows it");
+    let attacked = crate::publishing::attacked::all_attacked(&folder.path().join("release"))?;
+    ensure!(attacked > 0, "its releases were attacked");
 
     // The founding case: three facts, three columns.
     let release = std::fs::read_to_string(folder.path().join("release/2026-W46.0/release.json"))?;

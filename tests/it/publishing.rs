@@ -3,6 +3,7 @@
 // It names nothing of the collector: the same attack, from outside.
 #[path = "../../collector/src/publish/tests/attack.rs"]
 mod attack;
+pub(crate) mod attacked;
 mod by_hand;
 mod full_disk;
 mod interrupted;

@@ -8,10 +8,12 @@
 //! - Every number is rounded before anything is derived from it; networks and radius are told as "at
 //!   least". A part that does not pass on its own is stated as nothing: a weaker bound, still true.
 //! - Where published parts add up to a published whole, what is left is nothing or passes the gate
-//!   too (module `complement`); else the smallest part goes as well.
+//!   too (module `complement`); else the smallest part goes as well. Where they overlap under one, what
+//!   is suppressed stays as uncertain as rounding makes what is told (module `endpoint`).
 
 mod cell;
 mod complement;
+mod endpoint;
 mod home;
 mod operators;
 
@@ -25,10 +27,10 @@ use phonehome_proto::endpoint::EndpointId;
 use phonehome_proto::limits;
 use phonehome_proto::manifest::Purpose;
 use phonehome_proto::vendor::Vendor;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Raised whenever the same counters would give other numbers.
-pub const METHOD: u32 = 2;
+pub const METHOD: u32 = 3;
 
 /// The gate's rules, as the manifest states them to homes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,16 @@ pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release 
     );
     let week = about.id.week;
     let homes = rules.passes(counters.homes()).then(|| counters.homes());
-    let network = matrix(counters, rules, Question::Network);
+    let [server, network, owner] = [Question::Server, Question::Network, Question::Owner]
+        .map(|by| matrix(counters, rules, by));
+    let home = home::table(counters, rules);
+    let wholes = endpoint::Wholes {
+        server: &server,
+        network: &network,
+        owner: &owner,
+        home: &home,
+    };
+    let endpoints = endpoint::table(counters, rules, &wholes);
     Release {
         id: about.id,
         closed_at: week.end().plus_seconds(limits::WEEK_ACCEPT_SECONDS),
@@ -91,12 +102,12 @@ pub fn release(about: About, counters: &Counters, rules: &GateRules) -> Release 
         atlas: about.atlas,
         homes: homes.map(|tally| rules.rounding().round(tally.homes())),
         networks: homes.map(|tally| bounds::at_least(tally.networks())),
-        server: matrix(counters, rules, Question::Server),
         operators: operators::named(counters, rules, &network),
+        server,
         network,
-        owner: matrix(counters, rules, Question::Owner),
-        home: home::table(counters, rules),
-        endpoints: endpoint_table(counters, rules),
+        owner,
+        home,
+        endpoints,
         registrants: RegistryAnswers::default(),
         revision: None,
     }
@@ -155,23 +166,6 @@ fn matrix(counters: &Counters, rules: &GateRules, table: fn(Column) -> Question)
 /// that its phones were asked and did nothing; the truth is that there was nothing to ask.
 fn has_own_endpoints(vendor: Vendor) -> bool {
     EndpointId::all().any(|endpoint| endpoint.is_own_of(vendor))
-}
-
-fn endpoint_table(counters: &Counters, rules: &GateRules) -> BTreeMap<(Vendor, EndpointId), Cell> {
-    let endpoints: BTreeSet<EndpointId> = counters
-        .questions()
-        .filter_map(|(_, question)| match question {
-            Question::Endpoint(endpoint) => Some(endpoint),
-            _ => None,
-        })
-        .collect();
-    let keys = Vendor::all().flat_map(|vendor| endpoints.iter().map(move |&at| (vendor, at)));
-    keys.map(|(vendor, endpoint)| {
-        let question = Question::Endpoint(endpoint);
-        let cell = world_cell(counters, rules, vendor, question, PlaceStatus::Confident);
-        ((vendor, endpoint), cell)
-    })
-    .collect()
 }
 
 fn world_cell(

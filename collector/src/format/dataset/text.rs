@@ -104,7 +104,9 @@ stands for another. In the table by endpoint the question is whether the endpoin
 const COMPLEMENT: &str = "\
 Networks of hosting companies, of VPNs and unknown ones weigh nothing in this sum. Counts are rounded before
 anything is derived from them. Where parts that are shown add up to a whole that is shown, what is left over is
-nothing or passes the gate itself; else the smallest part is suppressed too.";
+nothing or passes the gate itself; else the smallest part is suppressed too. A vendor's own endpoints with fewer homes
+than the gate and one rounding step together are suppressed where what is told of their owner could bound another's
+count too closely.";
 
 const PLACES: &str = "\
 A place is a set of candidates: every country that a source names for the whole address prefix. It is confident if

@@ -5,10 +5,10 @@
 //! of it until nothing narrows further. Whoever is told more than the files (which homes roam) is told that
 //! too. Names nothing of the collector, so that it can attack what lies on a disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts are rounded to multiples of five.
-const ROUNDING: i64 = 5;
+pub(super) const ROUNDING: i64 = 5;
 /// What passes the gate is of ten homes and more.
 pub(super) const GATE: i64 = 10;
 /// More homes than any release here has.
@@ -112,7 +112,11 @@ impl System {
         match row["state"] {
             "value" | "imprecise" => {
                 self.within(at, around(number("x_high").expect("a number")));
-                self.bounds[at].least = self.bounds[at].least.max(GATE);
+                // Each network has a home, and so many homes as the radius has beyond the gate weigh one at most.
+                let networks = number("networks").expect("a number");
+                let weight = number("radius").expect("a number") + GATE - 1;
+                let least = networks.max(weight);
+                self.bounds[at].least = self.bounds[at].least.max(least);
                 self.within(asked, around(number("n").expect("a number")));
             }
             "zero" => {
@@ -126,9 +130,9 @@ impl System {
     }
 
     /// In tables of the world only what does not pass is suppressed.
-    fn somebody(&mut self, published: &Published<'_>, at: usize, state: &str) {
+    fn somebody(&mut self, published: &Published<'_>, at: usize, state: &str, shows_from: i64) {
         if published.is_told_more && state == "suppressed" {
-            let most = GATE - 1;
+            let most = shows_from - 1;
             self.within(at, Bounds { least: 0, most });
         }
     }
@@ -145,7 +149,7 @@ impl System {
         for row in rows(&published.tables[&format!("matrix-{by}.csv")]) {
             let (vendor, country) = (row["vendor"], row["country"]);
             let at = self.cell(&[by, vendor, country], &["n", vendor], &row);
-            self.somebody(published, at, row["state"]);
+            self.somebody(published, at, row["state"], GATE);
             columns.entry(vendor.to_owned()).or_default().push(at);
         }
         for (vendor, columns) in columns {
@@ -165,11 +169,28 @@ impl System {
     fn read_endpoints(&mut self, published: &Published<'_>) {
         let mut own: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut owned: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
-        for row in rows(&published.tables["endpoints.csv"]) {
+        let rows = rows(&published.tables["endpoints.csv"]);
+        // Where one is told of so few, nothing above the gate is held back beside it.
+        let open: BTreeSet<(&str, String)> = rows
+            .iter()
+            .filter(|row| row["x_high"] == "10")
+            .map(|row| {
+                (
+                    row["vendor"],
+                    (published.listed)(row["vendor"], row["endpoint"]),
+                )
+            })
+            .filter(|(_, listed)| listed.is_own)
+            .map(|(vendor, listed)| (vendor, listed.owner))
+            .collect();
+        for row in rows {
             let (vendor, endpoint) = (row["vendor"], row["endpoint"]);
             let at = self.cell(&["endpoint", vendor, endpoint], &["n", vendor], &row);
-            self.somebody(published, at, row["state"]);
             let listed = (published.listed)(vendor, endpoint);
+            // A vendor's own endpoints may be held back up to a rounding step above the gate.
+            let is_open = !listed.is_own || open.contains(&(vendor, listed.owner.clone()));
+            let shows_from = GATE + if is_open { 0 } else { ROUNDING };
+            self.somebody(published, at, row["state"], shows_from);
             if listed.is_own {
                 own.entry(vendor.to_owned()).or_default().push(at);
                 owned

@@ -1,6 +1,6 @@
 //! The attack on releases of random worlds, with the truth beside it.
 
-use super::attack::{self, Bounds, Found, GATE, Listed, Published};
+use super::attack::{self, Bounds, Found, GATE, Listed, Published, ROUNDING};
 use super::worlds;
 use crate::count::{Counters, Question};
 use crate::format::csv;
@@ -64,30 +64,64 @@ fn truth(counters: &Counters, name: &[String]) -> Option<i64> {
 
 #[test]
 fn no_suppressed_count_can_be_worked_out() {
-    let (mut suppressed, mut narrowed) = (0, 0);
+    let mut found = Tried::default();
     for seed in 0..WORLDS {
-        let (counters, release) = worlds::world(seed);
-        let found = attacked(&release);
+        found.attack(seed, &worlds::world(seed));
+    }
+    assert!(
+        found.suppressed > 1_000 && found.narrowed > 500,
+        "{found:?}"
+    );
+}
+
+/// Here rounding and overlap hide nothing: only what is held back does.
+#[test]
+fn nor_where_nothing_overlaps() {
+    let mut found = Tried::default();
+    for seed in 0..WORLDS {
+        found.attack(seed, &worlds::disjoint(seed));
+    }
+    assert!(found.few > 50 && found.held_back > 100, "{found:?}");
+}
+
+/// What came of attacks.
+#[derive(Debug, Default)]
+struct Tried {
+    suppressed: usize,
+    narrowed: usize,
+    /// Suppressed counts of the world from one to nine.
+    few: usize,
+    /// Suppressed counts of the world of ten and more.
+    held_back: usize,
+}
+
+impl Tried {
+    /// Attacks a release, and holds what is found against the truth.
+    fn attack(&mut self, seed: u64, (counters, release): &(Counters, Release)) {
+        let found = attacked(release);
         for (name, bounds) in &found.all {
-            if let Some(truth) = truth(&counters, name) {
+            if let Some(truth) = truth(counters, name) {
                 let holds = bounds.least <= truth && truth <= bounds.most;
                 assert!(holds, "{seed} {name:?}: {truth} is not in {bounds:?}");
             }
         }
         for (name, bounds) in &found.suppressed {
-            suppressed += 1;
-            narrowed += usize::from(bounds.most < GATE);
+            let truth = truth(counters, name);
+            let is_few = truth.is_some_and(|truth| (1..GATE).contains(&truth));
+            self.suppressed += 1;
+            self.narrowed += usize::from(bounds.most < GATE);
+            self.few += usize::from(is_few);
+            self.held_back += usize::from(truth.is_some_and(|truth| truth >= GATE));
+            // Of what is below the gate as many values stay possible as rounding hides.
+            let values = bounds.most - bounds.least + 1;
+            assert!(!is_few || values >= ROUNDING, "{seed} {name:?}: {bounds:?}");
             let is_solved = bounds.least == bounds.most && bounds.most < GATE;
             assert!(
-                !is_solved || is_nobody(&release, name),
+                !is_solved || is_nobody(release, name),
                 "{seed} {name:?}: {bounds:?}"
             );
         }
     }
-    assert!(
-        suppressed > 1_000 && narrowed > 500,
-        "{suppressed} {narrowed}"
-    );
 }
 
 /// Whether the world's cell says, exactly, that nobody did it.

@@ -76,13 +76,50 @@ pub(super) fn world(seed: u64) -> (Counters, Release) {
             counters.vote(vendor, Some(Asn(networks)), settled, &did);
         }
     }
+    let release = gated(&counters);
+    (counters, release)
+}
+
+/// The same of a world in which nothing overlaps: each home contacts one of a few endpoints of one owner, all
+/// in one country, and most of them are contacted by about as many homes as the gate asks.
+pub(super) fn disjoint(seed: u64) -> (Counters, Release) {
+    let mut chance = SeededChance::new(seed);
+    let vendor = Vendor::from_id(VENDORS[0]).expect("a vendor");
+    let owner = country("CN");
+    let own = EndpointId::all();
+    let own = own.filter(|of| of.is_own_of(vendor) && of.owner_country() == owner);
+    let few = 2 + usize::try_from(chance.below(3)).expect("few");
+    let (mut counters, mut networks) = (Counters::default(), 0);
+    for endpoint in own.take(few) {
+        let homes = match chance.below(4) {
+            0 => 15 + chance.below(20),
+            _ => 8 + chance.below(6),
+        };
+        let at = Column::Country(owner);
+        let did = [
+            Question::Server(at),
+            Question::Network(at),
+            Question::Owner(at),
+            Question::Endpoint(endpoint),
+        ];
+        let did = did.map(|question| (question, PlaceStatus::Confident));
+        for _ in 0..homes {
+            networks += 1;
+            let settled = Some(Some(country(HOMES_IN[0])));
+            counters.vote(vendor, Some(Asn(networks)), settled, &did);
+        }
+    }
+    let release = gated(&counters);
+    (counters, release)
+}
+
+fn gated(counters: &Counters) -> Release {
     let about = About {
         id: "2026-W46.0".parse().expect("a release"),
         purpose: Purpose::Exercise,
         atlas: Vec::new(),
     };
-    let release = gate::release(about, &counters, &RULES);
-    (counters, release)
+    gate::release(about, counters, &RULES)
 }
 
 fn served(vendor: Vendor, chance: &mut SeededChance) -> Vec<Served> {
