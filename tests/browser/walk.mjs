@@ -26,6 +26,8 @@ const KINDS = { html: "text/html", css: "text/css", js: "text/javascript", svg: 
 async function serve(folder) {
   const server = createServer(async (request, response) => {
     const at = decodeURIComponent(new URL(request.url, "http://x").pathname);
+    // A page that stands alone has no icon; its policy, which is set aside here, keeps browsers from asking.
+    if (at === "/favicon.ico") return response.writeHead(204).end();
     const file = path.join(folder, path.normalize(at.endsWith("/") ? `${at}index.html` : at));
     try {
       const kind = KINDS[file.split(".").pop()] ?? "application/octet-stream";
@@ -75,6 +77,11 @@ if (!site.startsWith("http")) {
 }
 const paths = [...english];
 for (const tag of ["de", "fr", "es", "ru", "zh"]) paths.push(...english.map((at) => `${tag}/${at}`));
+if (!site.startsWith("http")) {
+  // The page in a release's own folder, which is there in English alone.
+  const releases = await readdir(path.join(site, "releases"));
+  paths.push(...releases.filter((id) => /^\d{4}-W/.test(id)).slice(0, 1).map((id) => `releases/${id}/index.html`));
+}
 
 // Every English page, and the Chinese and the Russian world.
 async function picture(page, at, how) {

@@ -88,7 +88,7 @@ pub(super) fn page(release: &Release) -> String {
 
 /// The map in the page: the same bytes as the file, so it cannot say anything else.
 fn figure(svg: &str) -> String {
-    format!("<figure>\n{svg}</figure>\n")
+    format!("<figure tabindex=\"0\">\n{svg}</figure>\n")
 }
 
 fn all(release: &Release, name: TableName, caption: &str) -> String {
