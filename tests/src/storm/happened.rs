@@ -95,7 +95,7 @@ const MUST: [(&str, &[&str]); 9] = [
             "withdrawal accepted",
             "withdrawal repeated",
             "withdrawal refused",
-            "withdrawal put off",
+            // Never put off: it frees more pages than it takes, so that who leaves can on a full disk.
             "approved",
             "was in before",
             "revoked before it was approved",
