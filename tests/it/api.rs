@@ -14,11 +14,7 @@ use phonehome_tests::demo::FIRST_WEEK;
 use phonehome_tests::traffic::day::Pace;
 use phonehome_tests::traffic::population;
 use phonehome_tests::world::World;
-use std::process::Command;
 use std::sync::Arc;
-
-/// Names the Python that has what the tests here need.
-const PYTHON: &str = "PHONEHOME_PYTHON";
 
 /// A collector at work, and what it has released.
 struct Served {
@@ -54,26 +50,4 @@ impl Served {
     fn newest(&self) -> Result<&Release> {
         self.releases.last().context("a week was released")
     }
-}
-
-/// The Python that has what the tests here need.
-fn python() -> Command {
-    let program = std::env::var(PYTHON).unwrap_or_else(|_| "python3".to_owned());
-    let mut python = Command::new(program);
-    python.args(["-B", "-W", "ignore"]);
-    python
-}
-
-/// What a program says that does well.
-fn said(program: &mut Command) -> Result<String> {
-    let output = program
-        .output()
-        .with_context(|| format!("{program:?} cannot be started"))?;
-    ensure!(
-        output.status.success(),
-        "{program:?}\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(String::from_utf8(output.stdout)?)
 }

@@ -9,6 +9,7 @@ use phonehome_proto::seal::SigningKey;
 use phonehome_proto::time::Week;
 use phonehome_tests::demo::{FIRST_WEEK, HOMES};
 use phonehome_tests::golden;
+use phonehome_tests::programs::said;
 use phonehome_tests::traffic::day::Pace;
 use phonehome_tests::traffic::population;
 use phonehome_tests::world::World;
@@ -122,18 +123,7 @@ fn installed() -> Result<TempDir> {
     Ok(walk)
 }
 
-/// Runs a program and shows what it says if it fails.
+/// Runs a program in a folder.
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<()> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .with_context(|| format!("{program} is not installed"))?;
-    ensure!(
-        output.status.success(),
-        "{program} {arguments:?}\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(())
+    said(Command::new(program).args(arguments).current_dir(folder)).map(drop)
 }

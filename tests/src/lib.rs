@@ -16,6 +16,7 @@
 //! search     for secrets where they must not be
 //! golden     what was agreed on, compared
 //! help       all a program says of itself, compared
+//! programs   of others, and what they say
 //! servers    real database servers, and standbys of theirs
 //! fuzz       bodies of the fuzz targets, and their seeds
 //! ```
@@ -32,6 +33,7 @@ pub mod world;
 pub mod simulation;
 pub mod storm;
 
+pub mod programs;
 pub mod search;
 pub mod servers;
 

@@ -73,6 +73,12 @@ impl Bench {
         outcomes.pop().expect("one outcome")
     }
 
+    /// The first batch of the first home, in time.
+    async fn accept_first(&self) {
+        let now = tuesday_noon();
+        receipt(self.accept_at(verified(1, 7, now), now).await);
+    }
+
     async fn rows(&self) -> usize {
         let whole = crate::store::Slice::WHOLE;
         let page = self
@@ -166,11 +172,7 @@ async fn what_was_acknowledged_survives_a_power_cut() {
 #[tokio::test]
 async fn the_same_id_with_other_bytes_is_a_conflict() {
     let bench = Bench::new().await;
-    receipt(
-        bench
-            .accept_at(verified(1, 7, tuesday_noon()), tuesday_noon())
-            .await,
-    );
+    bench.accept_first().await;
     let other = SealedBatch::seal(
         PayloadType::Batch,
         payload_of(header(1, 7), PhoneCount::Two),
@@ -207,11 +209,7 @@ async fn the_weeks_clock_decides_over_what_is_new() {
     assert_eq!(bench.store.weeks().await.expect("reads"), []);
     assert!(!bench.folder.path().join("2026-W46.key").exists());
     // Verified in time, but the week was closed meanwhile: the store has the last word.
-    receipt(
-        bench
-            .accept_at(verified(1, 7, tuesday_noon()), tuesday_noon())
-            .await,
-    );
+    bench.accept_first().await;
     bench.store.close_week(week(), late).await.expect("closes");
     let batch = verified(1, 8, tuesday_noon());
     assert_eq!(
@@ -275,11 +273,7 @@ async fn a_home_cannot_fill_more_than_its_week() {
 #[tokio::test]
 async fn a_lost_or_exchanged_week_key_stops_the_week() {
     let bench = Bench::new().await;
-    receipt(
-        bench
-            .accept_at(verified(1, 7, tuesday_noon()), tuesday_noon())
-            .await,
-    );
+    bench.accept_first().await;
     let path = bench.folder.path().join("2026-W46.key");
     std::fs::remove_file(&path).expect("removes");
     let bench = bench.restart().await;
@@ -306,11 +300,7 @@ async fn a_lost_or_exchanged_week_key_stops_the_week() {
 #[tokio::test]
 async fn a_week_begins_with_its_key_although_that_was_read_before() {
     let bench = Bench::new().await;
-    receipt(
-        bench
-            .accept_at(verified(1, 7, tuesday_noon()), tuesday_noon())
-            .await,
-    );
+    bench.accept_first().await;
     // The database is lost, and back without the week; its key lies where it lay.
     let folder = bench.stop().await;
     for name in ["collector.db", "collector.db-wal", "collector.db-shm"] {
@@ -328,11 +318,7 @@ async fn a_week_begins_with_its_key_although_that_was_read_before() {
 #[tokio::test]
 async fn nothing_of_a_home_stands_in_the_database_in_clear() {
     let bench = Bench::new().await;
-    receipt(
-        bench
-            .accept_at(verified(1, 7, tuesday_noon()), tuesday_noon())
-            .await,
-    );
+    bench.accept_first().await;
     let folder = bench.stop().await;
     // The registry knows homes and their keys; nothing else may.
     let path = folder.path().join("collector.db");

@@ -154,6 +154,13 @@ fn a_whole_folder_passes_and_says_whose_it_is() {
     assert_eq!(fingerprint(&key().public()).split(' ').count(), 16);
 }
 
+/// Puts other sums into a folder, signed by its maker.
+fn resign(folder: &Path, sums: &str) {
+    fs::write(folder.join(SUMS), sums).expect("written");
+    let signature = to_hex(&key().sign(PayloadType::Release, sums.as_bytes())) + "\n";
+    fs::write(folder.join(SIGNATURE), signature).expect("written");
+}
+
 #[test]
 fn a_history_signed_by_its_own_maker_must_still_follow() {
     let first = fixture::release();
@@ -162,34 +169,29 @@ fn a_history_signed_by_its_own_maker_must_still_follow() {
         ..fixture::release()
     };
     let out = tempfile::tempdir().expect("a folder");
-    let put = |log: &dyn Fn(&str) -> String| {
-        for id in [first.id, later.id] {
-            let release = if id == first.id { &first } else { &later };
-            let mut all = vec![text("release.json", json::to_json(release))];
-            all.extend(TableName::ALL.map(|name| {
-                let table = csv::write(&Table::of(release, name));
-                text(&format!("{}.csv", name.file_stem()), table)
-            }));
-            all.sort();
-            let all_of_it = [first.clone(), later.clone()];
-            let mut made = sealed(all, &Log::up_to(id, &all_of_it, &key().public()), &key());
-            if id == later.id {
-                made.retain(|(name, _)| name != SUMS && name != SIGNATURE);
-                for (_, bytes) in made.iter_mut().filter(|(name, _)| name == LOG) {
-                    let text = String::from_utf8(bytes.clone()).expect("a text");
-                    *bytes = log(&text).into_bytes();
-                }
-                let sums = sums(&made);
-                let signature = to_hex(&key().sign(PayloadType::Release, sums.as_bytes()));
-                made.push(text(SUMS, sums));
-                made.push(text(SIGNATURE, signature + "\n"));
-            }
-            let folder = out.path().join(id.to_string());
-            fs::create_dir_all(&folder).expect("created");
-            for (name, bytes) in made {
-                fs::write(folder.join(name), bytes).expect("written");
-            }
+    let all = [first.clone(), later.clone()];
+    for release in &all {
+        let tables = TableName::ALL.map(|name| {
+            let table = csv::write(&Table::of(release, name));
+            text(&format!("{}.csv", name.file_stem()), table)
+        });
+        let mut made = vec![text("release.json", json::to_json(release))];
+        made.extend(tables);
+        let log = Log::up_to(release.id, &all, &key().public());
+        let folder = out.path().join(release.id.to_string());
+        fs::create_dir(&folder).expect("created");
+        for (name, bytes) in sealed(made, &log, &key()) {
+            fs::write(folder.join(name), bytes).expect("written");
         }
+    }
+    let folder = out.path().join(later.id.to_string());
+    let read = |name| fs::read_to_string(folder.join(name)).expect("a text");
+    let (log, sums) = (read(LOG), read(SUMS));
+    let put = |change: &dyn Fn(&str) -> String| {
+        let changed = change(&log);
+        let [was, is] = [&log, &changed].map(|text| Hash::of(text.as_bytes()).to_hex());
+        fs::write(folder.join(LOG), changed).expect("written");
+        resign(&folder, &sums.replace(&was, &is));
         verify(out.path(), Some(&key().public()))
     };
     put(&|log| log.to_owned()).expect("a history");
@@ -345,11 +347,6 @@ fn a_folder_cannot_pass_for_another_release() {
 fn a_list_signed_by_its_own_maker_must_still_be_well_formed() {
     let (_out, folder) = published();
     let sums = fs::read_to_string(folder.join(SUMS)).expect("a file");
-    let resign = |sums: &str| {
-        fs::write(folder.join(SUMS), sums).expect("written");
-        let signature = to_hex(&key().sign(PayloadType::Release, sums.as_bytes())) + "\n";
-        fs::write(folder.join(SIGNATURE), signature).expect("written");
-    };
     let reversed: String = sums.lines().rev().map(|line| format!("{line}\n")).collect();
     let upward = sums.replace("  map.svg", "  ../map.svg");
     for malformed in [
@@ -358,7 +355,7 @@ fn a_list_signed_by_its_own_maker_must_still_be_well_formed() {
         sums.trim_end().to_owned(),
         sums.to_uppercase(),
     ] {
-        resign(&malformed);
+        resign(&folder, &malformed);
         assert_eq!(refusal(&folder), Refusal::MalformedSums);
     }
     let without_key: String = sums
@@ -366,8 +363,8 @@ fn a_list_signed_by_its_own_maker_must_still_be_well_formed() {
         .filter(|l| !l.ends_with(PUBLIC_KEY))
         .map(|l| format!("{l}\n"))
         .collect();
-    resign(&without_key);
+    resign(&folder, &without_key);
     assert_eq!(refusal(&folder), Refusal::Unlisted(PUBLIC_KEY.to_owned()));
-    resign(&sums);
+    resign(&folder, &sums);
     verify(&folder, None).expect("whole again");
 }

@@ -1,10 +1,11 @@
 //! What the API says of itself, held against what it does: schemathesis asks whatever the description at
 //! `/openapi.json` allows, and what it does not, with all its checks.
 
-use super::{Served, python, said};
+use super::Served;
 use anyhow::{Context, Result, ensure};
 use phonehome_tests::demo::HOMES;
 use phonehome_tests::golden;
+use phonehome_tests::programs::{python, said};
 
 /// Cases it makes at random for each path, beside those that it works out.
 const CASES: &str = "40";

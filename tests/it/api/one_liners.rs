@@ -1,12 +1,13 @@
 //! The one-liners of `docs/api.md`, run as they are written: only the address is another.
 
-use super::{Served, python, said};
+use super::Served;
 use anyhow::{Context, Result, ensure};
 use phonehome_collector::format::csv;
 use phonehome_collector::format::table::{Field, Table, TableName};
 use phonehome_proto::vendor::Vendor;
 use phonehome_tests::demo::HOMES;
 use phonehome_tests::golden;
+use phonehome_tests::programs::{python, said};
 use std::fs;
 use std::path::Path;
 use std::process::Command;

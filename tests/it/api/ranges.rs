@@ -1,9 +1,10 @@
 //! Parquet over HTTP: programs of others fetch the parts they need, and read what the CSV says.
 
-use super::{Served, python, said};
+use super::Served;
 use anyhow::{Result, ensure};
 use phonehome_tests::demo::HOMES;
 use phonehome_tests::golden;
+use phonehome_tests::programs::{python, said};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

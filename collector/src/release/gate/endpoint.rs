@@ -50,7 +50,7 @@ pub(super) fn table(
             let cell = world_cell(counters, rules, vendor, question, PlaceStatus::Confident);
             cells.insert((vendor, endpoint), cell);
         }
-        for (_, group) in groups(counters, rules, vendor, &cells, wholes) {
+        for group in groups(counters, rules, vendor, &cells, wholes).into_values() {
             if !group.is_open(rules) {
                 for endpoint in group.between {
                     cells.insert((vendor, endpoint), Cell::Suppressed);

@@ -14,7 +14,8 @@ fn column(code: &str) -> Column {
     Column::Country(country(code))
 }
 
-fn judge(counters: &Counters, rules: &GateRules) -> Release {
+/// The release that these counters make.
+pub(super) fn judge(counters: &Counters, rules: &GateRules) -> Release {
     let id = ReleaseId {
         week: week(),
         revision: 0,

@@ -57,7 +57,6 @@ impl Script {
                 });
             }
         }
-        let everybody: Vec<u8> = (0..homes).collect();
         if has_many && dice.happens(0.2) {
             // They come to a full disk first, and again when there is room.
             let joins = std::mem::take(&mut operations);
@@ -69,11 +68,8 @@ impl Script {
             hours += round(&mut dice, homes, &mood, &mut operations);
             if has_many && dice.happens(0.04) {
                 let change = dice.one_of(&[Operation::Rotate, Operation::Withdraw]);
-                let all = everybody.iter();
-                rush(
-                    all.map(|home| change(*home, Weather::default())),
-                    &mut operations,
-                );
+                let all = (0..homes).map(|home| change(home, Weather::default()));
+                rush(all, &mut operations);
             }
         }
         operations.push(Operation::Free);

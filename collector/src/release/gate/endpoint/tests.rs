@@ -1,9 +1,7 @@
-use super::super::{About, release};
+use super::super::tests::judge;
 use super::*;
-use crate::fold::fixture::{vendor, week};
+use crate::fold::fixture::vendor;
 use crate::geo::network::Asn;
-use crate::release::ReleaseId;
-use phonehome_proto::manifest::Purpose;
 
 /// What is told of endpoints of one owner, contacted by so many homes each, none of them twice.
 fn told(homes: &[u32]) -> Vec<Option<u32>> {
@@ -22,15 +20,7 @@ fn told(homes: &[u32]) -> Vec<Option<u32>> {
             counters.vote(xiaomi, Some(Asn(network)), Some(None), &did);
         }
     }
-    let about = About {
-        id: ReleaseId {
-            week: week(),
-            revision: 0,
-        },
-        purpose: Purpose::Exercise,
-        atlas: Vec::new(),
-    };
-    let release = release(about, &counters, &GateRules::default());
+    let release = judge(&counters, &GateRules::default());
     let cells = own.iter().map(|&at| &release.endpoints[&(xiaomi, at)]);
     cells
         .map(|cell| cell.numbers().map(|numbers| numbers.x_high))

@@ -1,27 +1,15 @@
-use super::super::{About, release, world_cell};
+use super::super::tests::judge;
+use super::super::world_cell;
 use super::*;
-use crate::fold::fixture::{vendor, week};
+use crate::fold::fixture::vendor;
 use crate::geo::network::Asn;
-use crate::release::{Release, ReleaseId};
-use phonehome_proto::manifest::Purpose;
+use crate::release::Release;
 use std::collections::HashMap;
 
 mod revised;
 
 fn country(code: &str) -> Country {
     Country::new(code.as_bytes().try_into().expect("two letters")).expect("a code")
-}
-
-fn judge(counters: &Counters, rules: &GateRules) -> Release {
-    let about = About {
-        id: ReleaseId {
-            week: week(),
-            revision: 0,
-        },
-        purpose: Purpose::Exercise,
-        atlas: Vec::new(),
-    };
-    release(about, counters, rules)
 }
 
 /// What a home's phones did.
